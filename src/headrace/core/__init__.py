@@ -1,0 +1,1 @@
+"""The words that all layers speak: ids, time, errors, messages, events. Pure."""

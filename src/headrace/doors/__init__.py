@@ -1,0 +1,1 @@
+"""The ways in: routes, and the one loop that follows a run."""

@@ -1,0 +1,1 @@
+"""Who answers, and when there is room."""

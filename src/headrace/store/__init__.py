@@ -1,0 +1,1 @@
+"""What is kept beside the journal: users, chats, messages, runs."""
