@@ -4,11 +4,12 @@ from typing import assert_never
 
 from headrace.core import events
 from headrace.core.messages import ImagePart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from headrace.core.status import EndStatus
 
 __all__ = ["Fold", "join", "status_of"]
 
 
-def status_of(terminal: events.Terminal) -> str:
+def status_of(terminal: events.Terminal) -> EndStatus:
     """Return the status of a run that ended with this event."""
     match terminal:
         case events.RunFinished():
@@ -47,7 +48,7 @@ class Fold:
         return tuple(self._parts)
 
     @property
-    def status(self) -> str | None:
+    def status(self) -> EndStatus | None:
         """The terminal status, or None while the run goes on."""
         return status_of(self.terminal) if self.terminal is not None else None
 

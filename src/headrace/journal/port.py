@@ -77,6 +77,11 @@ class Cursor(Protocol):
 class Journal(Protocol):
     """The durable log. Everything is called on the event loop's thread."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be committed now, for people; None where all is well."""
+        ...
+
     async def claim(self, run_id: str) -> int:
         """Create the run's log, or take it over; return the new epoch (1, 2, ...), which fences all earlier ones.
 
@@ -88,7 +93,8 @@ class Journal(Protocol):
         """Add events that happened `t` milliseconds after `run.started`.
 
         Returns at once: they are on their way to the disk with whatever else happens at the same time, become
-        visible when they are there, and readers are woken then. Raises `Fenced`, `UnknownRun`.
+        visible when they are there, and readers are woken then. Raises `Fenced`, `UnknownRun`; a `ServerError` where
+        the disk has refused for so long that no more can wait.
         """
         ...
 

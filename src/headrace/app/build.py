@@ -1,0 +1,120 @@
+"""This module builds the program from its settings, top to bottom in the order in which a token flows."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from starlette.types import ASGIApp
+
+from headrace.app.observing import RunLog, Suspicion
+from headrace.app.settings import Settings
+from headrace.chat.conversations import Conversations
+from headrace.chat.turns import Turns, settle, spec_of
+from headrace.core.clock import Clock, SystemClock
+from headrace.doors.follow import Pulse
+from headrace.doors.house import House
+from headrace.doors.limits import BodyLimit
+from headrace.doors.metrics import Meter
+from headrace.doors.routes import application
+from headrace.formats import native
+from headrace.journal.port import Journal
+from headrace.journal.sqlite import SqliteJournal
+from headrace.models.admission import Admission
+from headrace.models.catalogue import Catalogue
+from headrace.providers import registry
+from headrace.providers.health import Watch
+from headrace.runs.engine import Engine, Limits
+from headrace.runs.run import World
+from headrace.store.store import Store
+
+__all__ = ["Program", "build"]
+
+logger = structlog.get_logger("headrace.app")
+
+PRUNE_EVERY_S = 3600.0
+DAY_MS = 86_400_000
+
+
+class Program:
+    """What runs: the application for the server, and the engine to drain when it ends."""
+
+    def __init__(self, app: ASGIApp, engine: Engine) -> None:
+        self.app = app
+        self.engine = engine
+
+
+@contextlib.asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Program]:
+    """Open everything, put in order what a crash left, and close everything at the end, in reverse.
+
+    Raises `SettingsError` where the settings or what is in the data folder do not allow it.
+    """
+    clock = SystemClock()
+    data_dir = settings.server.data_dir
+    async with contextlib.AsyncExitStack() as stack:
+        store = Store(data_dir / "headrace.db", sync=settings.journal.sync)
+        await store.open()
+        stack.push_async_callback(store.close)
+        journal = SqliteJournal(data_dir / "journal.db", sync=settings.journal.sync, clock=clock)
+        await journal.open()
+        stack.push_async_callback(journal.close)
+
+        providers = [registry.make(name, described) for name, described in settings.providers.items()]
+        watch = Watch(providers, clock=clock)
+        catalogue = Catalogue(watch, default=settings.models.default, aliases=settings.models.aliases)
+        meter = Meter()
+        world = World(journal, catalogue, Admission(), clock, (RunLog(), meter, Suspicion(watch)))
+        engine = Engine(world, settle(store), _limits(settings))
+        await _recover(engine, store)
+        await watch.start()
+        stack.push_async_callback(watch.close)
+        engine.open()
+        stack.push_async_callback(engine.close)
+        if settings.journal.keep_days is not None:
+            pruning = asyncio.create_task(_prune(journal, clock, settings.journal.keep_days), name="pruning")
+            stack.callback(pruning.cancel)
+
+        house = House(
+            store=store,
+            journal=journal,
+            engine=engine,
+            catalogue=catalogue,
+            turns=Turns(store, engine, catalogue, clock),
+            conversations=Conversations(store, engine, journal),
+            pulse=Pulse(),
+            meter=meter,
+            encoder=native.Encoder(),
+            clock=clock,
+        )
+        _show(meter, house, world)
+        yield Program(BodyLimit(application(house), settings.server.max_body_bytes), engine)
+
+
+def _limits(settings: Settings) -> Limits:
+    runs = settings.runs
+    return Limits(max=runs.max, first_token_timeout_s=runs.first_token_timeout_s, idle_timeout_s=runs.idle_timeout_s)
+
+
+async def _recover(engine: Engine, store: Store) -> None:
+    count = await engine.recover(map(spec_of, await store.runs.unfinished()))
+    if count:
+        logger.warning("runs.interrupted", count=count, reason="crash")
+
+
+def _show(meter: Meter, house: House, world: World) -> None:
+    meter.gauge("headrace_runs_active", "Runs that go on.", lambda: len(tuple(house.engine.active())))
+    meter.gauge("headrace_runs_waiting", "Runs that wait for a provider's slot.", world.admission.waiting)
+    meter.gauge("headrace_readers", "Readers of runs.", lambda: len(house.pulse))
+    meter.gauge("headrace_journal_ok", "1 while the journal takes commits.", lambda: house.journal.trouble is None)
+
+
+async def _prune(journal: Journal, clock: Clock, keep_days: int) -> None:
+    while True:
+        try:
+            count = await journal.prune(clock.now_ms() - keep_days * DAY_MS)
+            if count:
+                logger.info("journal.pruned", runs=count)
+        except Exception:
+            logger.exception("journal.unpruned")
+        await asyncio.sleep(PRUNE_EVERY_S)

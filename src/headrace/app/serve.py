@@ -1,0 +1,167 @@
+"""This module runs the server: binds, opens, serves, and ends as it should on a signal."""
+
+import asyncio
+import errno
+import gc
+import os
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+from filelock import FileLock, Timeout
+
+from headrace import __version__
+from headrace.app import logs
+from headrace.app.build import Program, build
+from headrace.app.protocol import Protocol
+from headrace.app.settings import Server as ServerSettings
+from headrace.app.settings import Settings
+from headrace.core.errors import SettingsError
+
+if sys.platform != "win32":
+    import resource
+
+    import uvloop
+
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+else:
+    new_event_loop = asyncio.new_event_loop
+
+__all__ = ["serve"]
+
+logger = structlog.get_logger("headrace.app")
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: 2,000 runs may be started at the same moment."""
+
+OPEN_FILES = 65_536
+"""Two for each run and one for each further reader, with room to spare."""
+
+GRACE_S = 2
+"""What readers get to receive the end of what was interrupted."""
+
+GC_THRESHOLDS = (20_000, 50, 50)
+"""Few and cheap collections: with the default ones a quarter of the time under load goes there."""
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status. Raises `SettingsError` where it cannot start."""
+    logs.configure()
+    data_dir = settings.server.data_dir
+    _make_folder(settings)
+    lock = FileLock(data_dir / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SettingsError(
+            f"Another Headrace uses the data folder {data_dir}. End it, or give this one a folder of its own: "
+            "--data-dir (make run: DATA=)."
+        ) from None
+    try:
+        listener = _bind(settings.server)
+        _raise_file_limit()
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(settings, listener))
+    finally:
+        lock.release()
+    return 0
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with build(settings) as program:
+        server = _Server(program, settings.server)
+        gc.collect()
+        gc.freeze()  # what was built lives as long as the process: no collection need look at it again
+        gc.set_threshold(*GC_THRESHOLDS)
+        await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but a first signal lets runs end before it closes, and a second one does not wait."""
+
+    def __init__(self, program: Program, settings: ServerSettings) -> None:
+        config = uvicorn.Config(
+            program.app,
+            http=Protocol,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_S,
+            backlog=BACKLOG,
+        )
+        super().__init__(config)
+        self._program = program
+        self._drain_s = settings.drain_s
+        self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            logger.info("server.ready", url=url, version=__version__, pid=os.getpid())
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See `uvicorn.Server`. Runs as a signal handler."""
+        del sig, frame
+        self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        if self._draining is None:
+            logger.info("server.draining", seconds=self._drain_s)
+            self._draining = self._loop.create_task(self._drain(), name="drain")
+        else:
+            self._draining.cancel()
+
+    async def _drain(self) -> None:
+        try:
+            await self._program.engine.drain(self._drain_s)
+        except asyncio.CancelledError:
+            await self._program.engine.drain(0)
+        finally:
+            self.should_exit = True
+
+
+def _make_folder(settings: Settings) -> None:
+    data_dir = settings.server.data_dir
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(f"The data folder {data_dir} cannot be made: {error.strerror}.") from error
+    if not os.access(data_dir, os.W_OK | os.X_OK):
+        raise SettingsError(f"The data folder {data_dir} cannot be written by this user.")
+
+
+def _bind(settings: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"Port {settings.port} is in use. End what uses it, or take another: --port (make run: PORT=)."
+            ) from error
+        raise SettingsError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _raise_file_limit() -> None:
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

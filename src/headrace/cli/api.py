@@ -1,0 +1,98 @@
+"""This module calls a Headrace server's own API, for commands that are its clients."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from headrace.core.errors import HeadraceError, ProviderError
+from headrace.net.port import Exchange, Transport
+
+__all__ = ["Api", "Refused", "Unreachable"]
+
+_REPLY_LIMIT = 16 * 1024 * 1024
+
+
+class Refused(HeadraceError):
+    """The server answered with an error; `code` and `message` are its own, `answered` the HTTP status."""
+
+    def __init__(self, message: str, *, code: str, answered: int) -> None:
+        super().__init__(message, code=code)
+        self.answered = answered
+
+
+class Unreachable(HeadraceError):
+    """No connection to the server can be made."""
+
+    default_code = "unreachable"
+
+
+class _Error(msgspec.Struct):
+    code: str
+    message: str
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error
+
+
+class Api:
+    """One server: `url` is its root, as `http://127.0.0.1:8000`; `token` goes along as Bearer."""
+
+    def __init__(self, transport: Transport, url: str, token: str | None = None) -> None:
+        self._transport = transport
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Return the JSON that the server answers to a request under `/api/v1`.
+
+        Raises `Refused`, `Unreachable`, and `ProviderError` where the connection breaks.
+        """
+        exchange = await self.open(method, path, body)
+        try:
+            content = await exchange.read(_REPLY_LIMIT)
+        finally:
+            exchange.close()
+        return msgspec.json.decode(content) if content else None
+
+    async def open(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Exchange:
+        """Send a request under `/api/v1` and return when the head of a good reply is here; the caller closes it.
+
+        Raises `Refused` where the status is 400 or above, `Unreachable`, and `ProviderError` where the connection breaks.
+        """
+        content = b"" if body is None else msgspec.json.encode(body)
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            exchange = await self._transport.open(
+                method, f"{self._url}/api/v1{path}", headers={**self._headers, **kind, **(headers or {})}, body=content
+            )
+        except ProviderError as error:
+            if error.code == "upstream_refused":
+                raise Unreachable(
+                    f"There is no Headrace server at {self._url}. Start one with `headrace serve`, "
+                    "or name another in HEADRACE_URL."
+                ) from error
+            raise
+        if exchange.status < HTTPStatus.BAD_REQUEST:
+            return exchange
+        try:
+            raise _refusal(exchange.status, await exchange.read(_REPLY_LIMIT))
+        finally:
+            exchange.close()
+
+
+def _refusal(status: int, content: bytes) -> Refused:
+    try:
+        error = msgspec.json.decode(content, type=_ErrorBody).error
+    except msgspec.DecodeError:
+        # something between us and the server, as a proxy, has a page of its own
+        return Refused(f"The server answered {status}.", code="http_error", answered=status)
+    return Refused(error.message, code=error.code, answered=status)

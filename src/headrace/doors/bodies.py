@@ -1,0 +1,132 @@
+"""This module describes what requests of our own API carry, and refuses by name what is not there yet."""
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from headrace.core.messages import ImagePart, Part, TextPart
+
+__all__ = ["ChatBody", "ChatChanges", "Generation", "Parameters", "TurnBody"]
+
+MAX_TEXT = 1_000_000
+MAX_PARTS = 64
+
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+SystemPrompt = Annotated[str, StringConstraints(max_length=100_000)]
+RowId = Annotated[int, Field(ge=1)]
+
+
+def _unavailable(name: str) -> AfterValidator:
+    def refuse(value: Any) -> Any:
+        if value is not None:
+            raise PydanticCustomError("not_available", f"This version has no {name} yet.")
+        return value
+
+    return AfterValidator(refuse)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Parameters(_Body):
+    """How to generate: the names of OpenAI's chat API, and those that llama.cpp and vLLM added to it.
+
+    Everything else is refused: nothing that a client sends may reach a URL, a header or a path.
+    """
+
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    stop: Annotated[str, Field(max_length=1000)] | Annotated[list[str], Field(max_length=16)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    repeat_penalty: Annotated[float, Field(ge=0, le=10)] | None = None
+    logit_bias: dict[str, float] | None = None
+    reasoning_effort: Annotated[str, Field(max_length=20)] | None = None
+    response_format: dict[str, Any] | None = None
+    tools: Annotated[list[dict[str, Any]], Field(max_length=128)] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return those that were given."""
+        return self.model_dump(exclude_none=True)
+
+
+class TextBody(_Body):
+    """A piece of text."""
+
+    type: Literal["text"]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+
+
+class ImageBody(_Body):
+    """A picture, as base64."""
+
+    type: Literal["image"]
+    media_type: Literal["image/png", "image/jpeg", "image/webp", "image/gif"]
+    data: Annotated[str, StringConstraints(min_length=1, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+
+
+PartBody = Annotated[TextBody | ImageBody, Field(discriminator="type")]
+
+
+class ChatBody(_Body):
+    """A new chat. `model` and `parameters` hold for its turns unless a turn says otherwise."""
+
+    title: Title | None = None
+    model: ModelName | None = None
+    system_prompt: SystemPrompt | None = None
+    parameters: Parameters = Field(default_factory=Parameters)
+
+
+class ChatChanges(_Body):
+    """What to change of a chat; null clears. `leaf_id` is the message at which the conversation goes on."""
+
+    title: Title | None = None
+    model: ModelName | None = None
+    system_prompt: SystemPrompt | None = None
+    parameters: Parameters = Field(default_factory=Parameters)
+    leaf_id: RowId | None = None
+
+
+class Generation(_Body):
+    """How an answer is made. The same `client_id`, a UUID made by the client, twice gives the same run."""
+
+    model: ModelName | None = None
+    parameters: Parameters = Field(default_factory=Parameters)
+    client_id: Annotated[uuid.UUID, Field(strict=False)] | None = None
+
+
+class TurnBody(Generation):
+    """The user's next message, as `content` or as `parts`.
+
+    `parent_id` is the message that it answers: left out, the chat's current leaf; null, none (a new beginning).
+    """
+
+    content: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)] | None = None
+    parts: Annotated[list[PartBody], Field(min_length=1, max_length=MAX_PARTS)] | None = None
+    parent_id: RowId | None = None
+    template_id: Annotated[Any, _unavailable("templates")] = None
+    document_ids: Annotated[Any, _unavailable("documents")] = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "TurnBody":
+        if (self.content is None) == (self.parts is None):
+            raise PydanticCustomError("content_or_parts", "Give either 'content' or 'parts'")
+        return self
+
+    def message(self) -> tuple[Part, ...]:
+        """Return the message's parts."""
+        if self.content is not None:
+            return (TextPart(self.content),)
+        return tuple(
+            TextPart(part.text) if isinstance(part, TextBody) else ImagePart(part.media_type, part.data)
+            for part in self.parts or ()
+        )

@@ -1,0 +1,124 @@
+"""This module puts every error into the one envelope of our own API."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from headrace.core.errors import BadRequest, HeadraceError, Overloaded, ProviderError
+from headrace.core.events import RunFailed
+from headrace.journal.port import Pruned, UnknownRun
+
+__all__ = ["install", "reply_to", "reply_to_failure"]
+
+logger = structlog.get_logger("headrace.doors")
+
+STATUS: dict[type[HeadraceError], tuple[int, str]] = {Pruned: (410, "events_gone"), UnknownRun: (404, "not_found")}
+"""Errors of lower layers that have no status of their own, because they know nothing of HTTP."""
+
+_CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def reply(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    details: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Return `{"error": {"code", "message", "details"?}}`."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if details:
+        error["details"] = details
+    content = msgspec.json.encode({"error": error})
+    return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def reply_to(error: HeadraceError) -> Response:
+    """Return the answer to a request that failed with this error."""
+    status, code = STATUS.get(type(error), (error.status, error.code))
+    if isinstance(error, ProviderError):
+        status = error.http_status
+    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
+    return reply(status, code, error.message, details=error.details, headers=headers)
+
+
+def reply_to_failure(failed: RunFailed, run_id: str) -> Response:
+    """Return the answer to a request whose run had failed before anything was sent."""
+    status, _ = ProviderError.CODES.get(failed.code, (500, True))
+    headers = {"headrace-run": run_id}
+    if status == Overloaded.status:
+        headers["retry-after"] = "5"
+    details = {"run_id": run_id, "retryable": failed.retryable}
+    return reply(status, failed.code, failed.message, details=details, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error in the envelope."""
+    app.add_exception_handler(HeadraceError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HeadraceError)  # noqa: S101  Starlette's table promises it
+    return reply_to(error)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  Starlette's table promises it
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return reply_to(BadRequest(f"The body is not JSON: {first['ctx']['error']}."))
+    field = _field(first, error.body)
+    code = "not_available" if first["type"] == "not_available" else "invalid_field"
+    return reply(422, code, _sentence(field, first), details={"field": field})
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  Starlette's table promises it
+    status = error.status_code
+    message = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+    headers = dict(error.headers) if error.headers else None
+    return reply(status, _CODES.get(status, "bad_request"), message.get(status, str(error.detail)), headers=headers)
+
+
+async def _bug(_request: Request, error: Exception) -> Response:
+    logger.error("request.bug", exc_info=error)
+    return reply(500, "internal", "Headrace failed; its log says why.")
+
+
+def _field(error: dict[str, Any], body: Any) -> str:
+    """Return the path of the field, as `parts.0.text`. Pydantic also names which branch of a union it tried."""
+    where, *steps = error["loc"]
+    if where != "body":
+        return ".".join(map(str, steps))
+    path: list[str] = []
+    value = body
+    for at, step in enumerate(steps, 1):
+        if isinstance(value, dict) and (step != value.get("type") or at == len(steps)):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int):
+            value = value[step]
+        else:
+            continue
+        path.append(str(step))
+    if error["type"].startswith("union_tag_"):
+        path.append(error["ctx"]["discriminator"].strip("'"))
+    return ".".join(path) or "body"
+
+
+def _sentence(field: str, error: dict[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"There is no field {field!r} here."
+    if error["type"] == "missing":
+        return f"The field {field!r} is missing."
+    if error["type"] == "not_available":
+        return str(error["msg"])
+    return f"The field {field!r} cannot be this: {error['msg'][:1].lower()}{error['msg'][1:]}."

@@ -1,0 +1,70 @@
+"""This module answers a request with a run's events, as an event stream that begins at once."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from headrace.doors.follow import STALL_S, Follower, Pulse
+from headrace.doors.replay import PacedCursor
+from headrace.doors.sink import SCOPE_KEY, Sink
+from headrace.formats.port import StreamEncoder
+from headrace.journal.port import Cursor, Journal
+
+__all__ = ["EventStream"]
+
+HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
+"""Asked of every proxy on the way: do not keep, do not change (compress), do not buffer."""
+
+
+class EventStream(Response):
+    """A run's events from `start` on. With `speed` they come with the timing that they had.
+
+    Whoever makes one has checked that the run exists; the reader's leaving changes nothing for the run.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: str,
+        start: int,
+        *,
+        encoder: StreamEncoder,
+        pulse: Pulse,
+        speed: float = 0.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        media_type = encoder.content_type
+        super().__init__(status_code=200, headers={**HEADERS, **(headers or {})}, media_type=media_type)
+        del self.headers["content-length"]
+        self._journal = journal
+        self._run_id = run_id
+        self._start = start
+        self._encoder = encoder
+        self._pulse = pulse
+        self._speed = speed
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send head, events and end. See ASGI."""
+        sink: Sink = scope["extensions"][SCOPE_KEY]
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await self._follow(sink)
+        try:
+            async with asyncio.timeout(STALL_S):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            sink.abort()
+
+    async def _follow(self, sink: Sink) -> None:
+        follower = Follower(self._encoder, sink)
+        try:
+            cursor: Cursor = await self._journal.follow(self._run_id, self._start, follower.wake)
+            if self._speed:
+                cursor = PacedCursor(cursor, self._speed, follower.wake)
+            follower.begin(cursor)
+            self._pulse.add(follower)
+            await follower.done
+        finally:
+            self._pulse.remove(follower)
+            follower.close()
