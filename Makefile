@@ -36,7 +36,7 @@ check: $(DEV) ## Format, lint, types, layers, mirror, unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract -n auto
 
 bench: $(DEV) ## Measure CPU per token against nginx passing the same bytes through
-	$(BIN)/python tools/bench.py
+	$(BIN)/headrace bench
 
 docs: $(DEV) ## Write the generated pages of docs/ anew
 	$(BIN)/python tools/generate_docs.py

@@ -8,7 +8,7 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from headrace.app import settings, values
 from headrace.core import errors, events
 from headrace.doors.routes import ROUTES
-from headrace.providers import registry
+from headrace.providers import presets, registry
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTICE = "<!-- Written by tools/generate_docs.py (`make docs`): change the code, not this page. -->"
@@ -38,6 +38,7 @@ def settings_page() -> str:
     """Return the page of all settings."""
     sections = [_section(name, struct) for name, struct in settings.SECTIONS.items()]
     kinds = [_kind(name, kind.settings) for name, kind in sorted(registry.KINDS.items())]
+    services = {name: service for name, service in presets.SERVICES.items() if service.kind in registry.KINDS}
     later = ", ".join(f"`{key}`" for key in settings.UNAVAILABLE["server"])
     return _page(
         "Settings",
@@ -70,8 +71,19 @@ def settings_page() -> str:
         - Relative paths are relative to the working directory.
         """,
         *sections,
+        "## What is found\n\n"
+        "Model servers on this machine become providers by themselves when they answer, and are shown as down when they "
+        f"go: {_listed(presets.SERVERS)}. GGUF files in the folder `models` of the data folder, and in folders "
+        "`OWNER/REPO` in it, are models of the provider `local`; a file counts once it no longer grows. A key in the "
+        "usual variable of a service is shown as a provider that is `off`. What the settings name, by its name or its "
+        "address, is theirs and is not found again; their providers come first. With `discovery = false` only the folder "
+        "is looked into. `headrace models` shows all of them.",
         "## `[providers.NAME]`\n\nAny number of them, under any names. `kind` says which of the following keys there are.",
         *kinds,
+        "Every one of them may also have `enabled`: with `false` it is shown as `off`, and nothing is asked of it. With "
+        "`true` a name that Headrace knows needs no other key: on this machine "
+        f"{_listed(presets.SERVERS)}; on the internet, with the key in their usual variables, "
+        f"{', '.join(f'`{name}` (`{service.variable}`)' for name, service in services.items())}.",
         "Where there is `api_key`, there is also `api_key_env`: the name of a variable that holds the key. A key that "
         "is given itself comes first. When the variable is not set, the provider is shown as down.",
         f"## Not available yet\n\nThese are refused by name: the keys {later} of `[server]`, the section `[doors]`, "
@@ -175,6 +187,10 @@ def _kind(name: str, struct: type[msgspec.Struct]) -> str:
     module = inspect.getdoc(sys.modules[struct.__module__]) or ""
     does = module.split("\n", maxsplit=1)[0].removeprefix("This module ")
     return f'### `kind = "{name}"`\n\n{does[:1].upper()}{does[1:]}\n\n{_settings_table(struct)}'
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _settings_table(struct: type[msgspec.Struct]) -> str:
