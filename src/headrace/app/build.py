@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import structlog
 from starlette.types import ASGIApp
 
+from headrace.app.finding import wanted
 from headrace.app.observing import RunLog, Suspicion
+from headrace.app.pull import hub_of, models_of
 from headrace.app.settings import Settings
 from headrace.chat.conversations import Conversations
 from headrace.chat.turns import Turns, settle, spec_of
 from headrace.core.clock import Clock, SystemClock
+from headrace.core.errors import SettingsError
 from headrace.doors.follow import Pulse
 from headrace.doors.house import House
 from headrace.doors.limits import BodyLimit
@@ -19,10 +24,14 @@ from headrace.doors.metrics import Meter
 from headrace.doors.routes import application
 from headrace.formats import native
 from headrace.journal.port import Journal
+from headrace.journal.segments import Torn
 from headrace.journal.sqlite import SqliteJournal
 from headrace.models.admission import Admission
 from headrace.models.catalogue import Catalogue
+from headrace.models.pulls import Pulls
+from headrace.net.client import Client
 from headrace.providers import registry
+from headrace.providers.discovery import Discovery
 from headrace.providers.health import Watch
 from headrace.runs.engine import Engine, Limits
 from headrace.runs.run import World
@@ -57,18 +66,26 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
         await store.open()
         stack.push_async_callback(store.close)
         journal = SqliteJournal(data_dir / "journal.db", sync=settings.journal.sync, clock=clock)
-        await journal.open()
+        await _open(journal, data_dir / "journal.db")
         stack.push_async_callback(journal.close)
 
         providers = [registry.make(name, described) for name, described in settings.providers.items()]
         watch = Watch(providers, clock=clock)
         catalogue = Catalogue(watch, default=settings.models.default, aliases=settings.models.aliases)
+        client = Client()
+        stack.push_async_callback(client.close)
+        pulls = Pulls(client, hub_of(settings, client), models_of(settings), clock)
+        stack.push_async_callback(pulls.close)
         meter = Meter()
         world = World(journal, catalogue, Admission(), clock, (RunLog(), meter, Suspicion(watch)))
         engine = Engine(world, settle(store), _limits(settings))
         await _recover(engine, store)
         await watch.start()
         stack.push_async_callback(watch.close)
+        _make_models_folder(settings)
+        discovery = Discovery(watch, wanted(settings), clock=clock)
+        stack.push_async_callback(discovery.close)
+        await discovery.start()
         engine.open()
         stack.push_async_callback(engine.close)
         if settings.journal.keep_days is not None:
@@ -80,6 +97,7 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
             journal=journal,
             engine=engine,
             catalogue=catalogue,
+            pulls=pulls,
             turns=Turns(store, engine, catalogue, clock),
             conversations=Conversations(store, engine, journal),
             pulse=Pulse(),
@@ -94,6 +112,18 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
 def _limits(settings: Settings) -> Limits:
     runs = settings.runs
     return Limits(max=runs.max, first_token_timeout_s=runs.first_token_timeout_s, idle_timeout_s=runs.idle_timeout_s)
+
+
+async def _open(journal: SqliteJournal, path: Path) -> None:
+    try:
+        await journal.open()
+    except (sqlite3.Error, Torn) as error:
+        raise SettingsError(f"The journal {path} cannot be used: {error}. See `data_dir` in [server].") from error
+
+
+def _make_models_folder(settings: Settings) -> None:
+    with contextlib.suppress(FileExistsError):  # a link that leads nowhere, say: then there are no models in it
+        models_of(settings).path.mkdir(mode=0o700, exist_ok=True)
 
 
 async def _recover(engine: Engine, store: Store) -> None:

@@ -11,11 +11,11 @@ from types import FrameType
 
 import structlog
 import uvicorn
-from filelock import FileLock, Timeout
 
 from headrace import __version__
 from headrace.app import logs
 from headrace.app.build import Program, build
+from headrace.app.folder import held
 from headrace.app.protocol import Protocol
 from headrace.app.settings import Server as ServerSettings
 from headrace.app.settings import Settings
@@ -49,24 +49,12 @@ GC_THRESHOLDS = (20_000, 50, 50)
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status. Raises `SettingsError` where it cannot start."""
-    logs.configure()
-    data_dir = settings.server.data_dir
-    _make_folder(settings)
-    lock = FileLock(data_dir / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise SettingsError(
-            f"Another Headrace uses the data folder {data_dir}. End it, or give this one a folder of its own: "
-            "--data-dir (make run: DATA=)."
-        ) from None
-    try:
+    logs.configure(level=settings.log.level, form=settings.log.format)
+    with held(settings.server.data_dir):
         listener = _bind(settings.server)
         _raise_file_limit()
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(settings, listener))
-    finally:
-        lock.release()
     return 0
 
 
@@ -97,13 +85,13 @@ class _Server(uvicorn.Server):
             backlog=BACKLOG,
         )
         super().__init__(config)
+        self._loop = asyncio.get_running_loop()
         self._program = program
         self._drain_s = settings.drain_s
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See `uvicorn.Server`."""
-        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]
@@ -116,29 +104,23 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
-        if self._draining is None:
-            logger.info("server.draining", seconds=self._drain_s)
-            self._draining = self._loop.create_task(self._drain(), name="drain")
-        else:
+        """Let the runs end; asked again, do not wait for them."""
+        if self._draining is not None:
             self._draining.cancel()
+        else:
+            logger.info("server.draining", seconds=self._drain_s)
+            self._drain(self._drain_s)
 
-    async def _drain(self) -> None:
-        try:
-            await self._program.engine.drain(self._drain_s)
-        except asyncio.CancelledError:
-            await self._program.engine.drain(0)
-        finally:
+    def _drain(self, seconds: float) -> None:
+        self._draining = self._loop.create_task(self._program.engine.drain(seconds), name="drain")
+        self._draining.add_done_callback(self._drained)
+
+    def _drained(self, draining: asyncio.Task[None]) -> None:
+        # not in the task itself: one that is cancelled before its first step does nothing at all
+        if draining.cancelled():
+            self._drain(0)
+        else:
             self.should_exit = True
-
-
-def _make_folder(settings: Settings) -> None:
-    data_dir = settings.server.data_dir
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise SettingsError(f"The data folder {data_dir} cannot be made: {error.strerror}.") from error
-    if not os.access(data_dir, os.W_OK | os.X_OK):
-        raise SettingsError(f"The data folder {data_dir} cannot be written by this user.")
 
 
 def _bind(settings: ServerSettings) -> socket.socket:

@@ -14,15 +14,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from headrace.app import sources
+from headrace.app import logs, sources
 from headrace.app.values import Given, convert, nearest
 from headrace.core.errors import SettingsError
-from headrace.providers import registry
+from headrace.providers import presets, registry
 
 __all__ = [
     "EMBEDDED",
     "UNAVAILABLE",
     "Journal",
+    "Log",
     "Models",
     "Provider",
     "Runs",
@@ -35,7 +36,7 @@ __all__ = [
 UNAVAILABLE: Mapping[str, Collection[str]] = {
     "server": ("access", "allowed_hosts", "allowed_origins", "ollama_port", "public_url", "trusted_proxies"),
     "doors": (),
-    "kinds": ("anthropic", "gemini", "mqtt", "ollama"),
+    "kinds": ("anthropic", "gemini", "mqtt"),
 }
 """What is planned and refused by name until it is there: keys of a section, whole sections, kinds of providers."""
 
@@ -48,8 +49,12 @@ _Wait = Annotated[float, Meta(ge=0, le=_DAY_S)]
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Bytes = Annotated[int, Meta(ge=1024, le=2**30)]
 _Days = Annotated[int, Meta(ge=1, le=36_500)]
+_Port = Annotated[int, Meta(ge=1, le=65535)]
+_Loaded = Annotated[int, Meta(ge=1, le=64)]
+_ServerName = Literal["llamacpp", "lmstudio", "ollama"]
 _KEY = "api_key"
 _KEY_ENV = "api_key_env"
+_ENABLED = "enabled"
 # what may stand before the slash of a model's id
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -103,8 +108,17 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """Remove the events of ended runs after so many days; their messages stay. Not set: as long as these."""
 
 
+def _usual_ports() -> dict[_ServerName, _Port]:
+    servers = presets.SERVERS
+    return {
+        "llamacpp": servers["llamacpp"].port,
+        "lmstudio": servers["lmstudio"].port,
+        "ollama": servers["ollama"].port,
+    }
+
+
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model answers."""
+    """Which model answers, and what Headrace finds by itself."""
 
     default: Annotated[str, Meta(min_length=1)] = "auto"
     """The model of a turn that names none: `provider/model`, a bare name, or `auto`."""
@@ -112,29 +126,67 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     aliases: dict[str, str] = {}
     """Other names of models, as `{ "gemma3:12b" = "box/a" }`."""
 
+    hub: Annotated[str, Meta(min_length=1)] | None = None
+    """Where models are pulled from; not set: what `HF_ENDPOINT` says, or the Hugging Face hub. The token in `HF_TOKEN`
+    is shown to it, and to no other server."""
+
+    discovery: bool = True
+    """Whether to look for model servers on this machine, and for keys in the environment. A key that is found is shown
+    as a provider that is off, and never used by itself."""
+
+    discovery_ports: dict[_ServerName, _Port] = msgspec.field(default_factory=_usual_ports)
+    """Where to look for which server on 127.0.0.1; one that is left out is not looked for."""
+
+    max_loaded: _Loaded = 2
+    """How many models of the folder `models` are loaded at once. As each answer may need another one, no more answers
+    than that are made at once. The model that was not used for the longest makes room."""
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server says of itself, on standard error."""
+
+    level: logs.Level = "info"
+    """The least that is written. Libraries are never heard below `info`."""
+
+    format: logs.Format = "auto"
+    """`json`: one object in each line. `text`: words for people. `auto`: words on a terminal, otherwise objects."""
+
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[providers.NAME]`: its kind, and the rest as that kind's struct.
 
-    `missing` names the variable of `api_key_env` that is not set: then the provider has no key, and is down.
+    `missing` names the variable of `api_key_env` that is not set: then the provider has no key, and is down. One that
+    is not `enabled` is off.
     """
 
     kind: str
     settings: msgspec.Struct
     missing: str | None = None
+    enabled: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings. `providers` has the checked table of each provider by its name."""
+    """All settings. `providers` has the checked table of each provider by its name.
+
+    `found_keys` names the services whose usual variable holds a key in the environment: a key is never kept here.
+    """
 
     server: Server = msgspec.field(default_factory=Server)
     runs: Runs = msgspec.field(default_factory=Runs)
     journal: Journal = msgspec.field(default_factory=Journal)
     models: Models = msgspec.field(default_factory=Models)
+    log: Log = msgspec.field(default_factory=Log)
     providers: dict[str, Provider] = {}
+    found_keys: tuple[str, ...] = ()
 
 
-SECTIONS: Mapping[str, type[msgspec.Struct]] = {"server": Server, "runs": Runs, "journal": Journal, "models": Models}
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "server": Server,
+    "runs": Runs,
+    "journal": Journal,
+    "models": Models,
+    "log": Log,
+}
 
 
 def load(
@@ -156,7 +208,7 @@ def load(
     given = sources.from_file(config) if config else []
     names = sources.Names(
         sections={name: {*_types(section), *UNAVAILABLE.get(name, ())} for name, section in SECTIONS.items()},
-        provider_keys={"kind"}.union(*(_provider_types(kind) for kind in kinds.values())),
+        provider_keys={"kind", _ENABLED}.union(*(_provider_types(kind) for kind in kinds.values())),
         providers={one.path[1] for one in given if one.path[0] == "providers" and len(one.path) > 1},
     )
     given += sources.from_environment(dotenv, names, ".env")
@@ -176,15 +228,19 @@ def check_provider(
     """Return the table of the provider `name`, checked. Raises `SettingsError`.
 
     `table` has what is given for each key; `where` says where the provider stands; `kinds` has the struct of each
-    kind; `environ` what `api_key_env` may name. A key that is given itself beats the name of one.
+    kind; `environ` what `api_key_env` may name. A key that is given itself beats the name of one. With `enabled`, a
+    provider of `providers.presets` needs nothing else.
     """
     if not _PROVIDER_NAME.fullmatch(name):
         raise SettingsError(f"{where}: a provider's name is made of letters, digits, `-`, `_` and `.`")
+    if _ENABLED in table and "kind" not in table:
+        table = {**_preset(name, table[_ENABLED].where), **table}
     if "kind" not in table:
         raise SettingsError(f"{where}: the provider {name} needs `kind`: {_listed(kinds)}")
     kind = _kind(table["kind"], kinds)
     types = _provider_types(kinds[kind])
     values = {key: convert(given, _known(key, types, given.where)) for key, given in table.items() if key != "kind"}
+    enabled = values.pop(_ENABLED, True)
     variable = values.pop(_KEY_ENV, None)
     if variable is not None and environ.get(variable):
         values.setdefault(_KEY, environ[variable])
@@ -194,7 +250,12 @@ def check_provider(
             f"{table['kind'].where}: the provider {name} also needs {_listed(required - values.keys())}"
         )
     missing = None if _KEY in values else variable
-    return Provider(kind=kind, settings=kinds[kind](**values), missing=missing)
+    return Provider(kind=kind, settings=kinds[kind](**values), missing=missing, enabled=enabled)
+
+
+def _preset(name: str, where: str) -> dict[str, Given]:
+    preset = presets.table(name)
+    return {key: Given(("providers", name, key), value, where, is_text=True) for key, value in preset.items()}
 
 
 def _assemble(
@@ -227,7 +288,9 @@ def _assemble(
         runs=Runs(**values["runs"]),
         journal=Journal(**values["journal"]),
         models=Models(**values["models"]),
+        log=Log(**values["log"]),
         providers=providers,
+        found_keys=tuple(name for name, service in presets.SERVICES.items() if environ.get(service.variable)),
     )
 
 
@@ -299,7 +362,7 @@ def _known(key: str, types: Mapping[str, Any], where: str) -> Any:
 
 def _provider_types(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the types of a kind's keys; with a key of the upstream there is also the name of its variable."""
-    types = _types(struct)
+    types = {**_types(struct), _ENABLED: bool}
     return types | {_KEY_ENV: str} if _KEY in types else types
 
 

@@ -95,6 +95,8 @@ def _words(info: msgspec.inspect.Type) -> str:
             words = " or ".join(f"`{value}`" for value in sorted(values, key=str))
         case msgspec.inspect.ListType(item_type=item) | msgspec.inspect.VarTupleType(item_type=item):
             words = f"a list, each {_words(item)}"
+        case msgspec.inspect.DictType(key_type=msgspec.inspect.LiteralType() as keys, value_type=value):
+            words = f"a table with {_words(keys)}, each value {_words(value)}"
         case msgspec.inspect.DictType(value_type=value):
             words = f"a table, each value {_words(value)}"
         case msgspec.inspect.CustomType(cls=kind) if kind is Path:

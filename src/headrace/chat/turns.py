@@ -78,24 +78,14 @@ class Turns:
         return await self._start(principal, call, asked, _hash("continue", message_id, asked))
 
     async def _start(self, principal: Principal, call: Call, asked: Asked, body_hash: str) -> records.Turn:
-        self._engine.admit()
         # once stored, the run must start, whoever hangs up meanwhile
         return await asyncio.shield(asyncio.ensure_future(self._begun(principal, call, asked, body_hash)))
 
     async def _begun(self, principal: Principal, call: Call, asked: Asked, body_hash: str) -> records.Turn:
-        turn = await self._stored(call, asked, body_hash)
-        if turn.created:
-            spec = Spec(
-                run_id=turn.run_id,
-                owner=principal.user_id,
-                model=turn.model,
-                parameters=turn.parameters,
-                chat_id=turn.chat_id,
-                user_message_id=turn.user_message_id,
-                assistant_message_id=turn.assistant_message_id,
-                continues=turn.continues,
-            )
-            await self._engine.start(spec, _prepare(turn))
+        with self._engine.admit():
+            turn = await self._stored(call, asked, body_hash)
+            if turn.created:
+                await self._engine.start(_spec(turn, principal), _prepare(turn))
         return turn
 
     async def _stored(self, call: Call, asked: Asked, body_hash: str) -> records.Turn:
@@ -176,6 +166,19 @@ def spec_of(run: records.Run) -> Spec:
         user_message_id=run.user_message_id,
         assistant_message_id=run.message_id,
         continues=run.continues,
+    )
+
+
+def _spec(turn: records.Turn, principal: Principal) -> Spec:
+    return Spec(
+        run_id=turn.run_id,
+        owner=principal.user_id,
+        model=turn.model,
+        parameters=turn.parameters,
+        chat_id=turn.chat_id,
+        user_message_id=turn.user_message_id,
+        assistant_message_id=turn.assistant_message_id,
+        continues=turn.continues,
     )
 
 

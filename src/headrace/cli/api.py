@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from headrace.core.errors import HeadraceError, ProviderError
 from headrace.net.port import Exchange, Transport
 
-__all__ = ["Api", "Refused", "Unreachable"]
+__all__ = ["Api", "Refused", "Unreachable", "run_path"]
+
+T = TypeVar("T")
 
 _REPLY_LIMIT = 16 * 1024 * 1024
 
 
 class Refused(HeadraceError):
-    """The server answered with an error; `code` and `message` are its own, `answered` the HTTP status."""
+    """The server answered with an error; `code`, `message` and `details` are its own, `answered` the HTTP status."""
 
-    def __init__(self, message: str, *, code: str, answered: int) -> None:
+    def __init__(self, message: str, *, code: str, answered: int, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message, code=code)
+        self.details = dict(details or {})
         self.answered = answered
 
 
@@ -31,6 +35,7 @@ class Unreachable(HeadraceError):
 class _Error(msgspec.Struct):
     code: str
     message: str
+    details: dict[str, Any] = {}
 
 
 class _ErrorBody(msgspec.Struct):
@@ -46,16 +51,31 @@ class Api:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Return the JSON that the server answers to a request under `/api/v1`.
+        """Return the JSON that the server answers to a request under `/api/v1`; None where it answers nothing.
 
-        Raises `Refused`, `Unreachable`, and `ProviderError` where the connection breaks.
+        Raises as `ask` does.
+        """
+        return await self.ask(method, path, Any, body)
+
+    async def ask(self, method: str, path: str, reply: type[T], body: Mapping[str, Any] | None = None) -> T:
+        """Return what the server answers to a request under `/api/v1`, as a `reply`; nothing as what JSON's null is.
+
+        Raises `Refused`, also with code `no_headrace` where the answer is none of a Headrace server; `Unreachable`;
+        and `ProviderError` where the connection breaks.
         """
         exchange = await self.open(method, path, body)
         try:
             content = await exchange.read(_REPLY_LIMIT)
         finally:
             exchange.close()
-        return msgspec.json.decode(content) if content else None
+        try:
+            return msgspec.json.decode(content or b"null", type=reply)
+        except msgspec.DecodeError as error:
+            raise Refused(
+                f"What answers at {self._url} is no Headrace server, or one of another version: {error}",
+                code="no_headrace",
+                answered=exchange.status,
+            ) from error
 
     async def open(
         self,
@@ -89,10 +109,15 @@ class Api:
             exchange.close()
 
 
+def run_path(run_id: str) -> str:
+    """Return where the run of this id is, below `/api/v1`."""
+    return f"/runs/{quote(run_id, safe='')}"
+
+
 def _refusal(status: int, content: bytes) -> Refused:
     try:
         error = msgspec.json.decode(content, type=_ErrorBody).error
     except msgspec.DecodeError:
         # something between us and the server, as a proxy, has a page of its own
         return Refused(f"The server answered {status}.", code="http_error", answered=status)
-    return Refused(error.message, code=error.code, answered=status)
+    return Refused(error.message, code=error.code, answered=status, details=error.details)

@@ -1,89 +1,79 @@
-"""This module is `headrace chat`: one message, its answer as it is made."""
+"""This module is `headrace chat`: a conversation at the terminal, or one message and its answer."""
 
-import asyncio
-import io
-import os
 import sys
 
 import click
 
-from headrace.cli.api import Api, Refused, Unreachable
-from headrace.cli.screen import Screen
+from headrace.cli.api import Api
+from headrace.cli.api_client import FAILED, INTERRUPTED, call, url_option
+from headrace.cli.api_replies import Made
+from headrace.cli.chat_answer import answer
+from headrace.cli.chat_session import Session
+from headrace.cli.screen import Screen, raw_option, standard
+from headrace.cli.screen_run import RunView
 from headrace.cli.turn import Turn
-from headrace.core.errors import ProviderError, SettingsError
-from headrace.core.events import RunFinished
-from headrace.net.client import Client
+from headrace.core.events import RunFinished, RunInterrupted
 
 __all__ = ["chat"]
 
-_FAILED = 1
-_NO_SERVER = 2
-_INTERRUPTED = 130  # what a shell calls a command that Ctrl-C ended: 128 and the number of SIGINT
-
 
 @click.command()
-@click.argument("message")
+@click.argument("message", required=False)
 @click.option("--model", help="The model that answers, as provider/model.")
 @click.option("--chat", "chat_id", type=click.IntRange(min=1), help="Go on in this chat; otherwise a new one is made.")
 @click.option("--system", help="The system prompt of the new chat.")
-@click.option("--url", envvar="HEADRACE_URL", default="http://127.0.0.1:8000", show_default=True, help="The server.")
-def chat(message: str, model: str | None, chat_id: int | None, system: str | None, url: str) -> None:
-    """Send MESSAGE and print the answer as it is made.
+@raw_option
+@url_option
+def chat(
+    *, message: str | None, model: str | None, chat_id: int | None, system: str | None, raw: bool, url: str
+) -> None:
+    """Send MESSAGE and print the answer as it is made; without MESSAGE, chat.
 
-    Only the answer goes to standard output; what happens around it goes to standard error. Ctrl-C stops the run. The
-    exit status is 0 when the model ended its answer, 1 when it did not, 2 when there is no server, 130 after Ctrl-C.
-    The variable HEADRACE_TOKEN holds the access token, if the server wants one.
+    Without MESSAGE at a terminal there is a prompt; /help lists its commands. Otherwise the message is what standard
+    input holds. Ctrl-C stops the run.
+
+    Only answers go to standard output; what happens around them goes to standard error. What a terminal would take
+    for a command in an answer is shown escaped. NO_COLOR switches colours and the status line off.
+
+    The exit status is 0 when the model ended its answer, 1 when it did not, 2 when there is no server, 130 after
+    Ctrl-C. HEADRACE_TOKEN holds the access token, if the server wants one.
     """
     if chat_id is not None and system is not None:
         raise click.UsageError("--system is for a new chat: leave out --chat.")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # what the terminal's encoding lacks, and halves of a cut UTF-16 pair, become `?` and end nothing
-            stream.reconfigure(errors="replace")
-    screen = Screen(sys.stdout, sys.stderr)
-    try:
-        status = asyncio.run(_answer(screen, message, model=model, chat_id=chat_id, system=system, url=url))
-    except KeyboardInterrupt:
-        status = _INTERRUPTED
-    sys.exit(status)
+    screen = standard(raw=raw)
+    text = _read() if message is None and not sys.stdin.isatty() else message
+
+    async def talk(api: Api) -> int:
+        if text is None:
+            return await Session(api, screen, url=url, chat_id=chat_id, model=model, system=system).run()
+        return await _ask(api, screen, _clean(text), model=model, chat_id=chat_id, system=system)
+
+    sys.exit(call(url, screen, talk))
 
 
-async def _answer(
-    screen: Screen, message: str, *, model: str | None, chat_id: int | None, system: str | None, url: str
+async def _ask(
+    api: Api, screen: Screen, message: str, *, model: str | None, chat_id: int | None, system: str | None
 ) -> int:
-    client = Client()
-    # no flag for it: other users of the machine see a command's flags
-    api = Api(client, url, os.environ.get("HEADRACE_TOKEN"))
-    try:
-        if chat_id is None:
-            chat_id = await _new_chat(api, system)
-            screen.note(f"chat {chat_id}")
-        turn = Turn(api, chat_id, {"content": message} | ({"model": model} if model else {}))
-        return await _follow(turn, screen)
-    except Unreachable as error:
-        screen.note(error.message)
-        return _NO_SERVER
-    except ProviderError as error:
-        screen.note(f"the connection to {url} failed: {error.code}")
-        return _FAILED
-    except (Refused, SettingsError) as error:
-        screen.note(f"{error.code}: {error.message}")
-        return _FAILED
-    finally:
-        await client.close()
+    if chat_id is None:
+        body = {"system_prompt": system} if system is not None else {}
+        chat_id = (await api.ask("POST", "/chats", Made, body)).id
+        screen.note(f"chat {chat_id}")
+    asked = {"content": message, **({"model": model} if model else {})}
+    answered = await answer(Turn.start(api, f"/chats/{chat_id}/turns", asked), RunView(screen))
+    if answered.interrupted:
+        return INTERRUPTED
+    if isinstance(answered.terminal, RunInterrupted):
+        screen.note(f"`headrace chat --chat {chat_id}` and then /continue goes on with it")
+    return 0 if isinstance(answered.terminal, RunFinished) else FAILED
 
 
-async def _new_chat(api: Api, system: str | None) -> int:
-    made = await api.call("POST", "/chats", {"system_prompt": system} if system is not None else {})
-    return int(made["id"])
+def _read() -> str:
+    text = sys.stdin.read()
+    if not text.strip():
+        raise click.UsageError("There is no message: give one, or write it to standard input.")
+    return text
 
 
-async def _follow(turn: Turn, screen: Screen) -> int:
-    try:
-        terminal = await turn.follow(screen.show, screen.lost)
-    except (asyncio.CancelledError, BrokenPipeError):
-        # Ctrl-C, or nobody reads the answer any more: a run is the server's, and would go on without us
-        screen.note("stopped" if await turn.stop() else "the server did not confirm the stop: the run may go on")
-        raise
-    screen.end(terminal)
-    return 0 if isinstance(terminal, RunFinished) else _FAILED
+def _clean(text: str) -> str:
+    # bytes that are not UTF-8 come as halves of pairs, which no JSON takes
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """This module is the command `headrace`."""
 
 import importlib
+import keyword
 from typing import cast
 
 import click
@@ -9,7 +10,7 @@ from headrace import __version__
 
 __all__ = ["main"]
 
-_COMMANDS = ("chat", "serve")
+_COMMANDS = ("backup", "bench", "chat", "doctor", "import", "models", "pull", "restore", "runs", "serve")
 
 
 class _Commands(click.Group):
@@ -23,8 +24,9 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"headrace.cli.{cmd_name}")
-        return cast("click.Command", getattr(module, cmd_name))
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"headrace.cli.{name}")
+        return cast("click.Command", getattr(module, name))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

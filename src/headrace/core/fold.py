@@ -36,7 +36,6 @@ class Fold:
         self.model: str | None = None
         self.usage: events.Usage | None = None
         self.terminal: events.Terminal | None = None
-        self.deltas = 0
         self._parts: list[Part] = []
         self._open: type[TextPart | ReasoningPart] = TextPart
         self._pieces: list[str] = []
@@ -84,7 +83,8 @@ class Fold:
                 assert_never(unreachable)
 
     def _piece(self, kind: type[TextPart | ReasoningPart], delta: str) -> None:
-        self.deltas += 1
+        if not delta:
+            return
         if self._open is not kind:
             self._close()
             self._open = kind

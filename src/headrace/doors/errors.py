@@ -76,6 +76,8 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return reply_to(BadRequest(f"The body is not JSON: {first['ctx']['error']}."))
+    if isinstance(error.body, bytes):
+        return reply_to(BadRequest("The body is not said to be JSON. Send it with Content-Type: application/json."))
     field = _field(first, error.body)
     code = "not_available" if first["type"] == "not_available" else "invalid_field"
     return reply(422, code, _sentence(field, first), details={"field": field})

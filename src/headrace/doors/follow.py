@@ -83,6 +83,15 @@ class Follower:
         cursor = self._cursor
         if cursor is None or self._loading is not None or self.done.done():
             return
+        try:
+            self._advance(cursor)
+        except Exception:
+            # the journal wakes one reader after the other: this one's fault is not theirs
+            logger.exception("reader.failed")
+            self._sink.abort()
+            self._finish()
+
+    def _advance(self, cursor: Cursor) -> None:
         while not self._sink.paused:
             start = cursor.position
             entries = cursor.take(TAKE)

@@ -12,6 +12,7 @@ from headrace.doors.metrics import Meter
 from headrace.formats import native
 from headrace.journal.port import Journal
 from headrace.models.catalogue import Catalogue
+from headrace.models.pulls import Pulls
 from headrace.runs.engine import Engine
 from headrace.store.store import Store
 
@@ -25,6 +26,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     engine: Engine
     catalogue: Catalogue
+    pulls: Pulls
     turns: Turns
     conversations: Conversations
     pulse: Pulse

@@ -42,6 +42,9 @@ class PacedCursor:
             self._held = taken
         count = self._count_due()
         due, self._held = self._held[:count], self._held[count:]
+        if not self._held:
+            # more may have been made while these were held back, and the wake for it has passed
+            self._wake_at(self._loop.time())
         return due
 
     async def load(self) -> None:

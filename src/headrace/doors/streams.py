@@ -49,12 +49,16 @@ class EventStream(Response):
         """Send head, events and end. See ASGI."""
         sink: Sink = scope["extensions"][SCOPE_KEY]
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await self._follow(sink)
         try:
+            await self._follow(sink)
             async with asyncio.timeout(STALL_S):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             sink.abort()
+        except asyncio.CancelledError:
+            # only a server that closes cancels: this reader did not take the end in time, which is nobody's error
+            sink.abort()
+            await asyncio.sleep(0)  # then the server knows that the connection is gone
 
     async def _follow(self, sink: Sink) -> None:
         follower = Follower(self._encoder, sink)

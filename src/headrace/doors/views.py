@@ -9,7 +9,8 @@ from starlette.responses import Response
 from headrace.core.events import Timings, Usage
 from headrace.core.messages import Part
 from headrace.models.catalogue import Entry, Health
-from headrace.providers.port import State
+from headrace.models.pulls import Pull
+from headrace.providers.port import FoundBy, State
 from headrace.store import records
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ModelList",
     "ProviderList",
     "ProviderView",
+    "PullList",
     "RunPage",
     "RunView",
     "Stopped",
@@ -153,18 +155,29 @@ class ModelList(msgspec.Struct, frozen=True):
     models: tuple[Entry, ...]
 
 
+class PullList(msgspec.Struct, frozen=True):
+    """Downloads of models, the newest first."""
+
+    pulls: tuple[Pull, ...]
+
+
 class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider, whether it answers, and why not."""
+    """A provider, whether it answers, and why not. `since` is when it came into this state, in Unix milliseconds.
+
+    `off` is one that could be used: `reason` says what would switch it on.
+    """
 
     name: str
     kind: str
+    found_by: FoundBy
     state: State
     reason: str | None
+    since: int
     models: int
 
 
 class ProviderList(msgspec.Struct, frozen=True):
-    """All providers of the settings."""
+    """All providers: those of the settings in their order, then those that were found."""
 
     providers: tuple[ProviderView, ...]
 
@@ -213,8 +226,10 @@ def provider_view(health: Health) -> ProviderView:
     return ProviderView(
         name=health.provider.name,
         kind=health.provider.kind,
+        found_by=health.found_by,
         state=health.state,
         reason=health.reason,
+        since=health.since_ms,
         models=len(health.models),
     )
 

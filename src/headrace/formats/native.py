@@ -135,7 +135,7 @@ class Encoder:
     content_type = "text/event-stream"
 
     def __init__(self) -> None:
-        self._seq = -1
+        self._range = (-1, 0)
         self._first = self._last = b""
         self._frames = b""
 
@@ -150,10 +150,10 @@ class Encoder:
         """Return the frames of these entries, numbered from `seq`."""
         if merge or not entries:
             return _merge(seq, entries)
-        first, last = entries[0], entries[-1]
-        if first is not self._first or last is not self._last or seq != self._seq:
-            self._seq, self._first, self._last = seq, first, last
-            self._frames = frame(seq, first) if first is last else frames(seq, entries)
+        first, last, wanted = entries[0], entries[-1], (seq, len(entries))
+        if first is not self._first or last is not self._last or wanted != self._range:
+            self._range, self._first, self._last = wanted, first, last
+            self._frames = frame(seq, first) if len(entries) == 1 else frames(seq, entries)
         return self._frames
 
     def keepalive(self) -> bytes:

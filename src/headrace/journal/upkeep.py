@@ -8,7 +8,6 @@ the rest, so that the log starts again from its beginning and never grows withou
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -91,8 +90,7 @@ class Upkeep:
         """End the task; what it had begun is either done or not, never half."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         while True:

@@ -7,11 +7,14 @@ from typing import Protocol
 import msgspec
 
 from headrace.core.errors import ProviderError
-from headrace.providers.port import Model, Provider, State
+from headrace.providers.port import FoundBy, Model, Provider, State
 
 __all__ = ["AUTO", "Catalogue", "Entry", "Health", "Target"]
 
 AUTO = "auto"
+
+_LATEST = "latest"
+# a name without a tag means this one, as Ollama has it
 
 
 class Health(Protocol):
@@ -37,12 +40,22 @@ class Health(Protocol):
         """The models that it listed last."""
         ...
 
+    @property
+    def since_ms(self) -> int:
+        """When it came into this state, in milliseconds since the Unix epoch."""
+        ...
+
+    @property
+    def found_by(self) -> FoundBy:
+        """Who knows of it."""
+        ...
+
 
 class Watched(Protocol):
     """Who keeps `Health` fresh."""
 
     def health(self) -> Sequence[Health]:
-        """Return what is known of every provider, in the order of the settings."""
+        """Return what is known of every provider: first those of the settings in their order, then those found."""
         ...
 
     async def looked(self) -> None:
@@ -137,7 +150,8 @@ class Catalogue:
         return self._qualified(asked) or self._bare(asked)
 
     def _first(self) -> Target:
-        up = [(health, model) for health in self._watched.health() if health.state != "down" for model in health.models]
+        usable = [health for health in self._watched.health() if health.state in {"up", "loading"}]
+        up = [(health, model) for health in usable for model in health.models]
         chosen = next((pair for pair in up if not pair[1].demonstration), up[0] if up else None)
         if chosen is None:
             raise ProviderError(self._nothing(), code="unknown_model")
@@ -147,18 +161,14 @@ class Catalogue:
         # the first segment names a provider only if there is one of that name: `meta-llama/Llama-3` is a bare name
         first, _, rest = asked.partition("/")
         for health in self._watched.health():
-            if rest and health.provider.name == first:
-                listed = next((model for model in health.models if model.name == rest), Model(name=rest))
+            if rest and health.provider.name == first and health.state != "off":
+                names = {model.name: model for model in health.models}
+                listed = names.get(rest) or names.get(f"{rest}:{_LATEST}") or Model(name=rest)
                 return _target(health.provider, listed)
         return None
 
     def _bare(self, asked: str) -> Target:
-        found = [
-            (health.provider, model)
-            for health in self._watched.health()
-            for model in health.models
-            if model.name == asked
-        ]
+        found = self._named(asked) or self._named(f"{asked}:{_LATEST}")
         if len(found) == 1:
             return _target(*found[0])
         if found:
@@ -168,8 +178,20 @@ class Catalogue:
             )
         raise ProviderError(self._unknown(asked), code="unknown_model")
 
+    def _named(self, name: str) -> list[tuple[Provider, Model]]:
+        return [
+            (health.provider, model)
+            for health in self._watched.health()
+            for model in health.models
+            if model.name == name
+        ]
+
     def _unknown(self, asked: str) -> str:
         ids = [entry.id for entry in self.entries()]
+        first = asked.partition("/")[0]
+        off = next((each for each in self.health() if each.state == "off" and each.provider.name == first), None)
+        if off is not None:
+            return f"There is no model {asked!r}. The provider {first}: {off.reason}"
         if not ids:
             return f"There is no model {asked!r}. {self._nothing()}"
         near = difflib.get_close_matches(asked, [*ids, *(one.partition("/")[2] for one in ids)], n=1, cutoff=0.5)
@@ -180,14 +202,18 @@ class Catalogue:
         absent = self._absent()
         if absent:
             return f"No model can answer now.{absent}"
-        return "No model is set up. Start with MODEL=file.gguf, or add a provider to the settings."
+        return (
+            "No model is set up. Start with MODEL=file.gguf, put a GGUF file into the folder `models` of the data folder, "
+            "start Ollama, llama.cpp's server or LM Studio on this machine, or add a provider to the settings."
+        )
 
     def _absent(self) -> str:
         told = ""
         for state in ("down", "loading"):
             names = [f"{each.provider.name} ({each.reason})" for each in self.health() if each.state == state]
             told += f" {state.capitalize()}: {'; '.join(names)}." if names else ""
-        return told
+        off = [each.provider.name for each in self.health() if each.state == "off"]
+        return told + (f" Off: {', '.join(off)}; GET /api/v1/providers says why." if off else "")
 
 
 def _target(provider: Provider, model: Model) -> Target:

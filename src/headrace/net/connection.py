@@ -262,6 +262,8 @@ class Connection(asyncio.Protocol):
     # once for each reply
 
     def _settle(self, reply: Reply, fault: Exception | None) -> None:
+        if self._reply is not reply:
+            return  # the receiver closed it
         if not self._complete:
             what = fault or "what it sends has no end"
             self.fail(garbled(self.origin, f"does not speak HTTP as it should ({what})"))

@@ -11,7 +11,9 @@ from headrace.net.port import Exchange
 __all__ = ["Client"]
 
 _MAX_IDLE = 64  # connections to one origin that wait for the next request
-_METHODS = frozenset({"DELETE", "GET", "POST", "PUT"})  # those whose replies have a body, as the parser expects
+_METHODS = frozenset(
+    {"DELETE", "GET", "PATCH", "POST", "PUT"}
+)  # those whose replies have a body, as the parser expects
 
 
 class Client:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 
 import aiohttp
+import yarl
 
 from headrace.core.errors import ProviderError
 from headrace.net.body import gather
@@ -89,7 +90,7 @@ class Client:
             self._session = self._new_session()
         return await self._session.request(
             method,
-            url,
+            yarl.URL(url, encoded=True),  # as it is: a signed URL that is quoted anew is another URL
             headers=headers,
             data=body if len(body) < _LARGE else io.BytesIO(body),
             proxy=self._proxy,

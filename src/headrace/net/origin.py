@@ -98,6 +98,7 @@ def refused(origin: Origin, error: BaseException | str) -> ProviderError:
         "Check that it is running and that base_url is right.",
         code="upstream_refused",
         address=origin.address,
+        reason=why,
     )
 
 
@@ -107,6 +108,7 @@ def closed(origin: Origin, what: str) -> ProviderError:
         f"The model server at {origin.address} {what}. Its own log may say why.",
         code="upstream_closed",
         address=origin.address,
+        reason=what,
     )
 
 
@@ -116,4 +118,5 @@ def garbled(origin: Origin, what: str) -> ProviderError:
         f"The model server at {origin.address} {what}. Check that base_url names a model server.",
         code="upstream_garbled",
         address=origin.address,
+        reason=what,
     )

@@ -40,10 +40,17 @@ class Engine:
 
         Raises `ProviderError` (`engine_died`) where the model cannot be loaded.
         """
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "headrace.providers.embedded_child"), stdin=pipe, stdout=pipe, stderr=pipe
-        )
+        spawning = asyncio.create_task(_spawn(), name="engine start")
+        try:
+            # shielded: uvloop forgets a process when it is cancelled while it starts one
+            process = await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            await asyncio.wait([spawning])
+            if spawning.exception() is None:
+                await asyncio.shield(cls(spawning.result(), launch).end())
+            raise
+        except OSError as error:
+            raise ProviderError(f"The engine's process cannot be started: {error}.", code="engine_died") from error
         engine = cls(process, launch)
         try:
             await engine._load()
@@ -51,6 +58,11 @@ class Engine:
             await asyncio.shield(engine.end())
             raise
         return engine
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -124,3 +136,10 @@ class Engine:
             text = line.decode(errors="replace").rstrip()[:_MAX_LINE]
             self._lines.append(text)
             logger.debug("engine.log", line=text)
+
+
+async def _spawn() -> asyncio.subprocess.Process:
+    # -P: what lies in the working directory is not imported
+    command = (sys.executable, "-P", "-m", "headrace.providers.embedded_child")
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)

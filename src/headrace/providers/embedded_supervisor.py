@@ -81,9 +81,17 @@ class Supervisor:
             return self.running
         if self._loading is None:
             self.check()
-            self._loading = asyncio.create_task(self._load(), name=f"load {self._launch.alias}")
+            self._loading = asyncio.create_task(self._start(), name=f"load {self._launch.alias}")
             self._loading.add_done_callback(self._loaded)
-        return await asyncio.shield(self._loading)
+        loading = self._loading
+        try:
+            return await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if loading.cancelled() and task is not None and not task.cancelling():
+                # it is the load that was cancelled, by `stop`: to who waits for it that is a failure
+                raise ProviderError("The engine was stopped while it loaded its model.", code="engine_died") from None
+            raise
 
     def bury(self, dead: Running) -> ProviderError:
         """Note that this engine is dead, if that is not known; return the error for an answer it was making."""
@@ -109,16 +117,10 @@ class Supervisor:
             loading.remove_done_callback(self._loaded)
             loading.cancel()
             await asyncio.wait([loading])
-            running = running if loading.exception() else loading.result()
+            if not loading.cancelled() and loading.exception() is None:
+                running = loading.result()
         if running is not None:
             await running.end()
-
-    async def _load(self) -> Running:
-        try:
-            return await self._start()
-        except asyncio.CancelledError:
-            # those who wait for the load are not cancelled: to them it is a failure
-            raise ProviderError("The engine was stopped while it loaded its model.", code="engine_died") from None
 
     async def _start(self) -> Running:
         engine = await Engine.start(self._launch)
@@ -133,6 +135,8 @@ class Supervisor:
 
     def _loaded(self, loading: asyncio.Task[Running]) -> None:
         self._loading = None
+        if loading.cancelled():
+            return
         error = loading.exception()
         if error is None:
             self._running = loading.result()

@@ -8,12 +8,16 @@ import msgspec
 from headrace.core.events import Event, FinishReason
 from headrace.core.messages import Request
 
-__all__ = ["Emit", "Model", "Provider", "State"]
+__all__ = ["Emit", "FoundBy", "Model", "Provider", "State"]
 
 Emit = Callable[[list[Event]], None]
 """Takes the next events of an answer, in order, at once: it never waits and never raises."""
 
-State = Literal["up", "loading", "down"]
+State = Literal["up", "loading", "down", "off"]
+"""Whether a provider answers. `off`: it could, but the settings do not want it; nothing is asked of it."""
+
+FoundBy = Literal["settings", "discovery", "environment"]
+"""Who knows of a provider: the settings, or Headrace, which found a server, a model file, or a key."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

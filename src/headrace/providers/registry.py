@@ -9,11 +9,12 @@ from headrace.core.errors import ProviderError, SettingsError
 from headrace.core.events import FinishReason
 from headrace.core.messages import Request
 from headrace.providers.embedded import Embedded, EmbeddedSettings
+from headrace.providers.ollama import Ollama, OllamaSettings
 from headrace.providers.openai import OpenAI, OpenAISettings
-from headrace.providers.port import Emit, Model, Provider
+from headrace.providers.port import Emit, Model, Provider, State
 from headrace.providers.scripted import Scripted, ScriptedSettings
 
-__all__ = ["KINDS", "Described", "Keyless", "Kind", "make"]
+__all__ = ["KINDS", "Described", "Keyless", "Kind", "Off", "make"]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -25,6 +26,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 KINDS: Mapping[str, Kind] = {
     "embedded": Kind(EmbeddedSettings, Embedded),
+    "ollama": Kind(OllamaSettings, Ollama),
     "openai": Kind(OpenAISettings, OpenAI),
     "scripted": Kind(ScriptedSettings, Scripted),
 }
@@ -48,17 +50,24 @@ class Described(Protocol):
         """The environment variable that should hold the key and is not set; None where nothing is missing."""
         ...
 
+    @property
+    def enabled(self) -> bool:
+        """Whether it may be used."""
+        ...
+
 
 def make(name: str, described: Described) -> Provider:
     """Return the provider of this name. Raises `SettingsError` where its settings cannot be used.
 
-    One whose key is missing is `Keyless`: down, with the remedy as its reason.
+    One whose key is missing is `Keyless`: down, with the remedy as its reason. One that may not be used is `Off`.
     """
     kind = KINDS.get(described.kind)
     if kind is None:
         raise SettingsError(
             f"The provider {name} is of no known kind: {described.kind!r}. Known are {', '.join(KINDS)}."
         )
+    if not described.enabled:
+        return Off(name, described.kind, "The settings say `enabled = false`.")
     if described.missing is not None:
         return Keyless(name, described.kind, described.missing)
     return kind.make(name, described.settings)
@@ -91,3 +100,29 @@ class Keyless:
             "set. Set it and start again.",
             code="bad_key",
         )
+
+
+class Off:
+    """Stands for a provider that could be used and is not; fills `providers.port.Provider` and `health.Stateful`.
+
+    Nothing is asked of it. `reason` says why it is off, and what would switch it on.
+    """
+
+    slots = None
+
+    def __init__(self, name: str, kind: str, reason: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.state: State = "off"
+        self.reason: str | None = reason
+
+    async def models(self) -> list[Model]:
+        """Return none."""
+        return []
+
+    async def generate(self, _request: Request, _emit: Emit) -> FinishReason:
+        """Raise `unknown_model`."""
+        raise ProviderError(f"The provider {self.name} is off: {self.reason}", code="unknown_model")
+
+    async def close(self) -> None:
+        """Have nothing to release."""

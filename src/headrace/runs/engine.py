@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import structlog
@@ -43,6 +43,7 @@ class Engine:
         self._limits = limits
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._starting = 0
         self._watcher: asyncio.Task[None] | None = None
         self.draining = False
 
@@ -50,14 +51,19 @@ class Engine:
         """Begin to watch over time limits, as a task of the running loop."""
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="run watcher")
 
-    def admit(self) -> None:
-        """Say whether a run may start now. Raises `Overloaded` where none may: ask before storing a turn."""
+    @contextlib.contextmanager
+    def admit(self) -> Iterator[None]:
+        """Keep room for one run while it is stored and started. Raises `Overloaded` where there is none."""
         if self.draining:
             raise Overloaded("The server is shutting down.", code="shutting_down", retry_after_s=RETRY_AFTER_S)
-        if len(self._runs) >= self._limits.max:
-            raise Overloaded(
-                f"{self._limits.max} runs are going on, as many as runs.max allows.", retry_after_s=RETRY_AFTER_S
-            )
+        most = self._limits.max
+        if len(self._runs) + self._starting >= most and self._going() + self._starting >= most:
+            raise Overloaded(f"{most} runs are going on, as many as runs.max allows.", retry_after_s=RETRY_AFTER_S)
+        self._starting += 1
+        try:
+            yield
+        finally:
+            self._starting -= 1
 
     async def start(self, spec: Spec, prepare: Prepare) -> Run:
         """Start a run. It goes on whoever leaves, until it ends by itself or is stopped.
@@ -133,15 +139,16 @@ class Engine:
         """End the watcher. Runs must have been drained."""
         if self._watcher is not None:
             self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+            await asyncio.wait([self._watcher])
+
+    def _going(self) -> int:
+        # whoever has seen a run's end may start the next, also while that end is being stored
+        return sum(not run.ending for run in self._runs.values())
 
     async def _live(self, run: Run) -> None:
         began = self._world.clock.monotonic()
         try:
-            await run.main()
-            if run.outcome is not None:
-                await self._settle(run.id, run.outcome)
+            await self._settle(run.id, await run.main())
         except Exception:
             logger.exception("run.unsettled", run_id=run.id)
         finally:

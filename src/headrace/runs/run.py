@@ -91,8 +91,8 @@ class Run:
         """Whether its end is decided."""
         return self._ending or self._cause is not None
 
-    async def main(self) -> None:
-        """Live; return when the terminal event is durable. Raises only where the journal takes no such event."""
+    async def main(self) -> Outcome:
+        """Live; return once the terminal event is durable. Raises only where the journal takes no such event."""
         self._task = asyncio.current_task()
         terminal: events.Terminal
         try:
@@ -107,7 +107,7 @@ class Run:
         if self._cause is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)  # the cancellation may have come in the answer's last moment
-        await self._end(self._cause or terminal)
+        return await self._end(self._cause or terminal)
 
     def cancel(self, terminal: events.Terminal) -> None:
         """Ask the run to end with this event. The first to ask decides; too late is harmless."""
@@ -202,7 +202,7 @@ class Run:
             return msgspec.structs.replace(event, model=self.model)
         return event
 
-    async def _end(self, terminal: events.Terminal) -> None:
+    async def _end(self, terminal: events.Terminal) -> Outcome:
         last = self.last_sign
         self._ending = True
         t = int((self._monotonic() - self._began) * 1000)
@@ -210,7 +210,7 @@ class Run:
         await self._journal.seal(self.id, self._epoch)
         self.status = ended = status_of(terminal)
         made = await self.snapshot()
-        self.outcome = Outcome(
+        self.outcome = outcome = Outcome(
             status=ended,
             parts=made.parts,
             seq=made.seq,
@@ -220,6 +220,7 @@ class Run:
             ended_at=self._world.clock.now_ms(),
         )
         self.release()
+        return outcome
 
     async def _append_end(self, happened: list[events.Event], t: int) -> None:
         while True:

@@ -46,6 +46,7 @@ class Lane:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._ended: list[asyncio.Future[None]] = []
         self._open = False
+        self._closing = False
 
     async def open(self) -> None:
         """Start the threads, one after the other; return when each is connected. Raises what `connect` raises."""
@@ -61,10 +62,11 @@ class Lane:
     async def close(self) -> None:
         """Do what was asked for and end the threads. Harmless when repeated."""
         self._open = False
-        threads, self._ended = self._ended, []
-        for _ in threads:
-            self._queue.put(None)
-        for ended in threads:
+        if not self._closing:
+            self._closing = True
+            for _ in self._ended:
+                self._queue.put(None)
+        for ended in self._ended:
             await asyncio.shield(ended)
 
     async def call(self, work: Callable[[Connection], T]) -> T:

@@ -63,11 +63,14 @@ _PATH = (
     .join(_UP, _UP.c.id == messages.c.id)
     .order_by(messages.c.id)
 )
-_UNFINISHED = select(runs.c.id).where(runs.c.owner_id == _OWNER, runs.c.ended_at.is_(None))
-_UNFINISHED_AT = _UNFINISHED.where(runs.c.message_id == bindparam("message"))
-_UNFINISHED_BELOW = _UNFINISHED.join(messages, messages.c.id == runs.c.message_id).where(
-    messages.c.parent_id == bindparam("message")
+# The owner stands with the message: with the run, SQLite would go through all runs of that owner.
+_UNFINISHED = (
+    select(runs.c.id)
+    .join(messages, messages.c.id == runs.c.message_id)
+    .where(messages.c.owner_id == _OWNER, runs.c.ended_at.is_(None))
 )
+_UNFINISHED_AT = _UNFINISHED.where(messages.c.id == bindparam("message"))
+_UNFINISHED_BELOW = _UNFINISHED.where(messages.c.parent_id == bindparam("message"))
 
 
 def in_chat(connection: Connection, owner: int, chat_id: int, client_id: str | None) -> AnyRow:

@@ -18,7 +18,7 @@ from headrace.store import schema, sqlite
 
 __all__ = ["BASE", "HEAD", "REVISIONS", "prepare", "revision_of"]
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision, the oldest first: one file each in `migrations/versions`."""
 
 HEAD = REVISIONS[-1]

@@ -66,7 +66,17 @@ chats = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("title_folded", Text, nullable=False),
+    # What an imported chat is called where it comes from.
+    Column("source_id", Text),
     Index(None, "owner_id", "updated_at"),
+    Index(
+        "ix_chats_source_id",
+        "owner_id",
+        "source_id",
+        unique=True,
+        sqlite_where=text("source_id IS NOT NULL"),
+        postgresql_where=text("source_id IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from headrace.core.errors import Overloaded, ServerError
@@ -86,10 +86,6 @@ def _free(path: Path, before: str) -> Path:
 
 def failure(error: DBAPIError) -> ServerError | None:
     """Return our error for one of the database's: what a disk or a foreign lock can do; None for a bug of ours."""
-    if isinstance(error, InterfaceError) or not isinstance(
-        error.orig, sqlite3.OperationalError | sqlite3.DatabaseError
-    ):
-        return None
     # The low byte is the kind of error, the rest says more about it.
     match getattr(error.orig, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:

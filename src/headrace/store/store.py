@@ -4,6 +4,7 @@ from pathlib import Path
 
 from headrace.store.chats import Chats
 from headrace.store.database import Database
+from headrace.store.imports import Imports
 from headrace.store.messages import Messages
 from headrace.store.runs import Runs
 from headrace.store.sqlite import Sync
@@ -23,6 +24,7 @@ class Store:
         self.messages = Messages(self._database)
         self.turns = Turns(self._database)
         self.runs = Runs(self._database)
+        self.imports = Imports(self._database)
 
     async def open(self) -> None:
         """Open the database, made or migrated where that is needed. Raises as `Database.open` does."""

@@ -1,0 +1,162 @@
+"""Every call of the store, made by a user on what is another's."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from store_world import HUGE, KINDS, MARY, NOW, asked, end, exchange, opened, say
+
+from headrace.core.errors import BadField, NotFound
+from headrace.core.messages import TextPart
+from headrace.core.principal import LOCAL, Principal
+from headrace.store import schema
+from headrace.store.records import Chat, ChatChanges, Turn
+from headrace.store.store import Store
+
+Call = Callable[[Store, Principal, int, int, str], Awaitable[Any]]
+"""Takes a store, who calls, and the ids of a chat, a message and a run."""
+
+NAMING: dict[str, Call] = {
+    "chats.get": lambda s, who, chat, _message, _run: s.chats.get(who, chat),
+    "chats.update": lambda s, who, chat, _message, _run: s.chats.update(who, chat, ChatChanges(title="x"), now_ms=NOW),
+    "chats.delete": lambda s, who, chat, _message, _run: s.chats.delete(who, chat),
+    "messages.get": lambda s, who, _chat, message, _run: s.messages.get(who, message),
+    "messages.tree": lambda s, who, chat, _message, _run: s.messages.tree(who, chat),
+    "messages.path": lambda s, who, _chat, message, _run: s.messages.path(who, message),
+    "messages.delete": lambda s, who, _chat, message, _run: s.messages.delete(who, message),
+    "turns.begin": lambda s, who, chat, _message, _run: s.turns.begin(who, chat, parts=(TextPart("x"),), **asked()),
+    "turns.regenerate": lambda s, who, _chat, message, _run: s.turns.regenerate(who, message, **asked()),
+    "turns.resume": lambda s, who, _chat, message, _run: s.turns.resume(who, message, **asked()),
+    "runs.get": lambda s, who, _chat, _message, run: s.runs.get(who, run),
+}
+"""Every call that names what it is about."""
+
+OWN = {
+    "users.get",
+    "chats.create",
+    "chats.list",
+    "runs.create",
+    "runs.list",
+    "runs.find_by_client_id",
+    "imports.add",
+}
+"""Every call that is about the caller's own by itself."""
+
+SERVERS = {"runs.finish", "runs.unfinished", "users.named"}
+"""The server's own calls: they take no principal."""
+
+
+@pytest.fixture(params=KINDS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened(request.param, tmp_path) as opened_store:
+        yield opened_store
+
+
+@pytest.fixture
+async def turn(store: Store) -> Turn:
+    """What belongs to the local user: a chat with an answer that could be continued."""
+    await store.chats.update(LOCAL, 1, ChatChanges(title="Private mill"), now_ms=NOW)
+    return await end(store, await say(store, "a mill", client_id="c", body_hash="h"), "a wheel", "stopped")
+
+
+@pytest.fixture
+async def marys(store: Store) -> Chat:
+    return await store.chats.create(MARY, title="Mary's", now_ms=NOW)
+
+
+async def everything(store: Store) -> list[Any]:
+    """Return every row of every table."""
+    tables = (schema.users, schema.chats, schema.messages, schema.runs)
+    return await store._database.read(lambda c: [tuple(row) for table in tables for row in c.execute(select(table))])
+
+
+def test_the_matrix_has_every_call_of_the_store() -> None:
+    calls = {
+        f"{name}.{call}"
+        for name, kind in vars(Store(Path("unused"))).items()
+        if not name.startswith("_")
+        for call, _ in inspect.getmembers(type(kind), inspect.iscoroutinefunction)
+    }
+    assert calls == {*NAMING, *OWN, *SERVERS}
+
+
+@pytest.mark.parametrize("call", NAMING)
+async def test_anothers_is_not_found_and_not_touched(store: Store, turn: Turn, call: str) -> None:
+    before = await everything(store)
+    with pytest.raises(NotFound) as caught:
+        await NAMING[call](store, MARY, turn.chat_id, turn.assistant_message_id, turn.run_id)
+    with pytest.raises(NotFound) as missing:
+        await NAMING[call](store, MARY, 99, 99, "nowhere")
+    assert await everything(store) == before
+    told, other = caught.value.message.split()[:-1], missing.value.message.split()[:-1]
+    assert (told, caught.value.code, caught.value.details) == (other, missing.value.code, missing.value.details)
+
+
+@pytest.mark.parametrize("call", NAMING)
+async def test_the_owner_is_served(store: Store, turn: Turn, call: str) -> None:
+    await NAMING[call](store, LOCAL, turn.chat_id, turn.assistant_message_id, turn.run_id)
+
+
+@pytest.mark.parametrize("call", NAMING)
+@pytest.mark.parametrize("number", [HUGE, -HUGE - 1, 10**30, 0, -1])
+async def test_ids_that_no_row_can_have_are_not_found(store: Store, call: str, number: int) -> None:
+    with pytest.raises(NotFound):
+        await NAMING[call](store, LOCAL, number, number, str(number))
+
+
+@pytest.mark.parametrize("call", NAMING)
+async def test_a_principal_that_no_row_can_have_finds_nothing(store: Store, turn: Turn, call: str) -> None:
+    nobody = Principal(HUGE, "nobody")
+    with pytest.raises(NotFound):
+        await NAMING[call](store, nobody, turn.chat_id, turn.assistant_message_id, turn.run_id)
+
+
+async def test_lists_and_queries_show_the_callers_own(store: Store, turn: Turn, marys: Chat) -> None:
+    run = await store.runs.create(MARY, run_id="marys", now_ms=NOW)
+    assert [chat.id for chat in (await store.chats.list(MARY)).items] == [marys.id]
+    assert [chat.id for chat in (await store.chats.list(LOCAL)).items] == [turn.chat_id]
+    for query in ("mill", "wheel", "Private", "%"):
+        assert (await store.chats.list(MARY, query=query)).items == ()
+    assert (await store.runs.list(MARY)).items == (run,)
+    assert (await store.runs.list(MARY, statuses=["stopped"])).items == ()
+    assert [each.id for each in (await store.runs.list(LOCAL)).items] == [turn.run_id]
+    assert await store.runs.find_by_client_id(MARY, "c") is None
+
+
+@pytest.mark.usefixtures("turn")
+async def test_a_place_in_anothers_list_opens_nothing(store: Store, marys: Chat) -> None:
+    await store.chats.create(LOCAL, now_ms=NOW * 2)
+    first = await store.chats.list(LOCAL, limit=1)
+    assert [chat.id for chat in (await store.chats.list(MARY, before=first.next)).items] == [marys.id]
+
+
+async def test_a_turn_cannot_begin_below_anothers_message(store: Store, turn: Turn, marys: Chat) -> None:
+    with pytest.raises(BadField) as caught:
+        await say(store, chat_id=marys.id, parent_id=turn.assistant_message_id, principal=MARY)
+    assert caught.value.field == "parent_id"
+
+
+async def test_anothers_message_cannot_be_the_leaf(store: Store, turn: Turn, marys: Chat) -> None:
+    with pytest.raises(BadField) as caught:
+        await store.chats.update(MARY, marys.id, ChatChanges(leaf_id=turn.assistant_message_id), now_ms=NOW)
+    assert caught.value.field == "leaf_id"
+
+
+@pytest.mark.usefixtures("turn")
+async def test_anothers_client_id_is_free(store: Store, marys: Chat) -> None:
+    begun = await say(store, chat_id=marys.id, principal=MARY, client_id="c", body_hash="h")
+    assert begun.created
+
+
+async def test_all_that_a_user_makes_is_the_users(store: Store, marys: Chat) -> None:
+    turn = await exchange(store, chat_id=marys.id, principal=MARY)
+    tree = await store.messages.tree(MARY, marys.id)
+    run = await store.runs.get(MARY, turn.run_id)
+    assert {tree.chat.owner_id, run.owner_id, *(message.owner_id for message in tree.messages)} == {MARY.user_id}
+    assert [message.author_id for message in tree.messages] == [MARY.user_id, None]
+    assert (await store.users.get(MARY)).name == "mary"
+    with pytest.raises(NotFound):
+        await store.users.get(Principal(3, "nobody"))

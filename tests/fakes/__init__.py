@@ -1,0 +1,1 @@
+"""Real servers by script, for tests."""

@@ -1,0 +1,59 @@
+"""This module knows the real, tiny model that tests of the engine run with, and asks providers."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.core.events import Event, FinishReason, Text
+from headrace.core.messages import Message, Request, TextPart
+from headrace.providers.port import Provider
+
+__all__ = ["Answer", "ask", "stories"]
+
+_STORIES = Path(__file__).parents[2].parent / "shared" / "models" / "stories260k.gguf"
+
+
+def stories() -> Path:
+    """Return the path of stories260k.gguf (context 512); skips the test where it is missing."""
+    if not _STORIES.is_file():
+        pytest.skip(f"needs the model file {_STORIES}")
+    return _STORIES
+
+
+def ask(model: str, prompt: str = "Once upon a time", *, after: str | None = None, **parameters: Any) -> Request:
+    """Return a request; `after` is the unfinished answer to go on with."""
+    messages = [Message("user", (TextPart(prompt),))]
+    if after is not None:
+        messages.append(Message("assistant", (TextPart(after),)))
+    return Request(model=model, messages=tuple(messages), parameters=parameters, continues=after is not None)
+
+
+class Answer:
+    """What a provider emitted, and what came of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[Event]] = []
+        self.spoke = asyncio.Event()
+        """Set with the first text."""
+
+    def emit(self, events: list[Event]) -> None:
+        """Take events, as a run does."""
+        self.calls.append(events)
+        if any(isinstance(event, Text) for event in events):
+            self.spoke.set()
+
+    @property
+    def events(self) -> list[Event]:
+        """All events in order."""
+        return [event for call in self.calls for event in call]
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(event.delta for event in self.events if isinstance(event, Text))
+
+    async def of(self, provider: Provider, request: Request) -> FinishReason:
+        """Ask; return the end. Raises as `generate` does."""
+        return await provider.generate(request, self.emit)

@@ -1,0 +1,1 @@
+"""Tests of real servers, from the outside."""

@@ -1,0 +1,41 @@
+"""One server, one model server and one client for all tests that do not kill them, in the session's event loop."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from fakes.upstream import FakeUpstream
+from system.calls import Caller
+from system.running import Running, config
+from system.scripts import write_scripts
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    """A model server; its models are named in `fakes.upstream`."""
+    async with FakeUpstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of scripts of `system.scripts`."""
+    return write_scripts(tmp_path_factory.mktemp("scripts"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(
+    tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream, scripts: Path
+) -> AsyncIterator[Running]:
+    """A server with the providers `box` and `narrow` (see `upstream`) and `script` (see `scripts`)."""
+    async with Running(tmp_path_factory.mktemp("server"), config(box=upstream.base_url, scripts=scripts)) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def caller(server: Running) -> AsyncIterator[Caller]:
+    """A client of `server`."""
+    async with Caller(server.url) as calling:
+        yield calling

@@ -1,0 +1,77 @@
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.net.connection import Connection, Reply
+from headrace.net.origin import Origin
+
+BODY = 'data: {"a": "Zürich 🚆\u2028"}\n\ndata: [DONE]\n\n'.encode()
+REPLIES = {
+    "chunked": b"HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:5], BODY[5:6], BODY[6:]))
+    + b"0\r\n\r\n",
+    "length": b"HTTP/1.1 103 Hints\r\nX-B: c\r\n\r\nHTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(BODY), BODY),
+}
+
+
+class Wire(asyncio.Transport):
+    """A transport whose bytes the test brings by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def receive(pieces: Sequence[bytes]) -> tuple[Reply, list[bytes], list[Connection]]:
+    """Return the reply, the body as it was handed over, and who was released."""
+    released: list[Connection] = []
+    connection = Connection(Origin("http", "box", 80), released.append, lambda _connection: None)
+    connection.connection_made(Wire())
+    reply = connection.ask(b"")
+    got: list[bytes] = []
+    reply.receive(got.append)
+    for piece in pieces:
+        connection.data_received(piece)
+    return reply, got, released
+
+
+def cuts(data: bytes, places: list[int]) -> list[bytes]:
+    ends = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(ends) if start < end]
+
+
+@given(kind=st.sampled_from(sorted(REPLIES)), places=st.lists(st.integers(0, 10_000), max_size=30))
+def test_a_reply_is_the_same_however_it_is_cut(kind: str, places: list[int]) -> None:
+    reply, got, released = receive(cuts(REPLIES[kind], places))
+    assert (reply.status, reply.headers["x-a"], "x-b" in reply.headers) == (200, "b", False)
+    assert (b"".join(got), len(released)) == (BODY, 1)
+
+
+def test_all_pieces_of_one_read_are_handed_over_in_one_call() -> None:
+    _, got, _ = receive([REPLIES["chunked"]])
+    assert got == [BODY]
+
+
+def test_two_replies_come_over_one_connection() -> None:
+    released: list[Connection] = []
+    connection = Connection(Origin("http", "box", 80), released.append, lambda _connection: None)
+    connection.connection_made(Wire())
+    for kind in ("chunked", "length"):
+        got: list[bytes] = []
+        connection.ask(b"").receive(got.append)
+        connection.data_received(REPLIES[kind])
+        assert got == [BODY]
+    assert len(released) == 2
