@@ -69,7 +69,7 @@ async def test_the_table_fits_the_terminal(server: Running, caller: Caller, tmp_
     async with Terminal("runs", url=server.url, folder=tmp_path, columns=100) as terminal:
         assert await terminal.ended() == 0
         await terminal.shows("…")
-    assert all(re.match(r"ID|run_\S{22}  \w+ +script/", line) for line in terminal.display)
+    assert all(re.match(r"ID|run_\S{22}  \w+ +\S", line) for line in terminal.display)
 
 
 async def test_a_run_is_followed_to_its_end(server: Running, caller: Caller) -> None:
