@@ -24,6 +24,9 @@ from headrace.store.revisions import revision_of
 __all__ = ["back_up"]
 
 _TRIES = 50
+_TRIES_FOR_LOST = 20
+"""One second: a deletion takes some milliseconds between its two steps."""
+
 _PAUSE_S = 0.05
 _COPIES = ".backup-"
 
@@ -60,8 +63,10 @@ def _copies(data_dir: Path, into: Path) -> dict[str, Path]:
 
     Two things could come between the two looks, microseconds apart. A chat could be deleted, which takes its events
     out of the journal first: then the database would have answers without events. A look at the journal before both
-    tells, by counting, whether any run was removed since; if so, all is looked at anew. And a run could begin: it
-    would be in the journal only, where nobody could reach it or ever remove it, so it is taken out of the copy.
+    tells, by counting, whether any run was removed since; if so, all is looked at anew. So it is where the deletion
+    had begun before: then finished answers have no events yet or no more, unless they lost them to a crash, which a
+    little patience tells apart. And a run could begin: it would be in the journal only, where nobody could reach it or
+    ever remove it, so it is taken out of the copy.
     """
     files = {name: into / name for name in (STORE, JOURNAL)}
     if not (data_dir / JOURNAL).is_file():
@@ -69,14 +74,15 @@ def _copies(data_dir: Path, into: Path) -> dict[str, Path]:
         with stores.Snapshot(data_dir / STORE) as store:
             store.copy_to(files[STORE])
         return {STORE: files[STORE]}
-    for _ in range(_TRIES):
+    for tried in range(1, _TRIES + 1):
         with (
             journals.Snapshot(data_dir / JOURNAL) as before,
             stores.Snapshot(data_dir / STORE) as store,
             journals.Snapshot(data_dir / JOURNAL) as journal,
         ):
             begun = before.tally()
-            if not journals.none_removed(begun, journal.tally()):
+            removed = not journals.none_removed(begun, journal.tally())
+            if removed or (tried < _TRIES_FOR_LOST and not store.ended() <= journal.runs()):
                 time.sleep(_PAUSE_S)
                 continue
             store.copy_to(files[STORE])

@@ -21,7 +21,7 @@ from headrace.doors.follow import Pulse
 from headrace.doors.house import House
 from headrace.doors.limits import BodyLimit
 from headrace.doors.metrics import Meter
-from headrace.doors.routes import application
+from headrace.doors.routes import entrance
 from headrace.formats import native
 from headrace.journal.port import Journal
 from headrace.journal.segments import Torn
@@ -106,7 +106,7 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
             clock=clock,
         )
         _show(meter, house, world)
-        yield Program(BodyLimit(application(house), settings.server.max_body_bytes), engine)
+        yield Program(BodyLimit(entrance(house), settings.server.max_body_bytes), engine)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -28,6 +28,10 @@ Call = Callable[..., Awaitable[records.Turn]]
 """One of the store's calls that begin a turn, all but `store.turns.Asked` given."""
 
 
+Body = tuple[Any, ...]
+"""What was asked for: the same twice has the same hash."""
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """How the caller wants an answer made. `client_id` makes asking again harmless."""
 
@@ -60,12 +64,12 @@ class Turns:
         `client_id_reused`; `BadField` for a parent in another chat; `Overloaded`.
         """
         call = partial(self._store.turns.begin, principal, chat_id, parts=parts, parent_id=parent_id)
-        return await self._start(principal, call, asked, _hash("turn", chat_id, parts, parent_id, asked))
+        return await self._start(principal, call, asked, ("turn", chat_id, parts, parent_id, asked))
 
     async def regenerate(self, principal: Principal, message_id: int, asked: Asked) -> records.Turn:
         """Start another answer beside this one (or below this message of the user's). Raises as `begin` does."""
         call = partial(self._store.turns.regenerate, principal, message_id)
-        return await self._start(principal, call, asked, _hash("regenerate", message_id, asked))
+        return await self._start(principal, call, asked, ("regenerate", message_id, asked))
 
     async def resume(self, principal: Principal, message_id: int, asked: Asked) -> records.Turn:
         """Go on with an answer that was cut: the same message grows.
@@ -75,26 +79,26 @@ class Turns:
         """
         await self._check_continue(asked.model or await self._answered_by(principal, message_id))
         call = partial(self._store.turns.resume, principal, message_id)
-        return await self._start(principal, call, asked, _hash("continue", message_id, asked))
+        return await self._start(principal, call, asked, ("continue", message_id, asked))
 
-    async def _start(self, principal: Principal, call: Call, asked: Asked, body_hash: str) -> records.Turn:
+    async def _start(self, principal: Principal, call: Call, asked: Asked, body: Body) -> records.Turn:
         # once stored, the run must start, whoever hangs up meanwhile
-        return await asyncio.shield(asyncio.ensure_future(self._begun(principal, call, asked, body_hash)))
+        return await asyncio.shield(asyncio.ensure_future(self._begun(principal, call, asked, body)))
 
-    async def _begun(self, principal: Principal, call: Call, asked: Asked, body_hash: str) -> records.Turn:
+    async def _begun(self, principal: Principal, call: Call, asked: Asked, body: Body) -> records.Turn:
         with self._engine.admit():
-            turn = await self._stored(call, asked, body_hash)
+            turn = await self._stored(call, asked, body)
             if turn.created:
                 await self._engine.start(_spec(turn, principal), _prepare(turn))
         return turn
 
-    async def _stored(self, call: Call, asked: Asked, body_hash: str) -> records.Turn:
+    async def _stored(self, call: Call, asked: Asked, body: Body) -> records.Turn:
         named = partial(
             call,
             model=asked.model,
             parameters=asked.parameters,
             client_id=asked.client_id,
-            body_hash=body_hash,
+            body_hash=_hash(*body) if asked.client_id is not None else None,
             now_ms=self._clock.now_ms(),
         )
         try:
@@ -191,7 +195,7 @@ def _prepare(turn: records.Turn) -> Prepare:
     return prepare
 
 
-def _hash(*what: Any) -> str:
+def _hash(*what: object) -> str:
     return hashlib.sha256(msgspec.json.encode([_plain(one) for one in what])).hexdigest()
 
 

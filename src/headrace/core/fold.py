@@ -51,9 +51,9 @@ class Fold:
         """The terminal status, or None while the run goes on."""
         return status_of(self.terminal) if self.terminal is not None else None
 
-    def feed(self, event: events.Event) -> None:
-        """Take the next event of the run."""
-        self.seq += 1
+    def feed(self, event: events.Event, count: int = 1) -> None:
+        """Take the next event of the run, or `count` of them of which this one has the deltas."""
+        self.seq += count
         match event:
             case events.Text(delta):
                 self._piece(TextPart, delta)

@@ -13,7 +13,7 @@ from headrace.core.errors import BadRequest, HeadraceError, Overloaded, Provider
 from headrace.core.events import RunFailed
 from headrace.journal.port import Pruned, UnknownRun
 
-__all__ = ["install", "reply_to", "reply_to_failure"]
+__all__ = ["answer_to", "install", "reply_to", "reply_to_failure"]
 
 logger = structlog.get_logger("headrace.doors")
 
@@ -58,17 +58,28 @@ def reply_to_failure(failed: RunFailed, run_id: str) -> Response:
     return reply(status, failed.code, failed.message, details=details, headers=headers)
 
 
+def answer_to(error: Exception) -> Response:
+    """Return the answer to a request that failed with any error but one of validation; a bug is logged."""
+    if isinstance(error, HeadraceError):
+        return reply_to(error)
+    if isinstance(error, HTTPException):
+        status = error.status_code
+        message = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+        headers = dict(error.headers) if error.headers else None
+        return reply(status, _CODES.get(status, "bad_request"), message.get(status, str(error.detail)), headers=headers)
+    logger.error("request.bug", exc_info=error)
+    return reply(500, "internal", "Headrace failed; its log says why.")
+
+
 def install(app: FastAPI) -> None:
     """Make the application answer every error in the envelope."""
-    app.add_exception_handler(HeadraceError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _bug)
+    for kind in (HeadraceError, HTTPException, Exception):
+        app.add_exception_handler(kind, _other)
 
 
-async def _ours(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HeadraceError)  # noqa: S101  Starlette's table promises it
-    return reply_to(error)
+async def _other(_request: Request, error: Exception) -> Response:
+    return answer_to(error)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
@@ -81,19 +92,6 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     field = _field(first, error.body)
     code = "not_available" if first["type"] == "not_available" else "invalid_field"
     return reply(422, code, _sentence(field, first), details={"field": field})
-
-
-async def _http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  Starlette's table promises it
-    status = error.status_code
-    message = {404: "There is nothing at this address.", 405: "This address does not take that method."}
-    headers = dict(error.headers) if error.headers else None
-    return reply(status, _CODES.get(status, "bad_request"), message.get(status, str(error.detail)), headers=headers)
-
-
-async def _bug(_request: Request, error: Exception) -> Response:
-    logger.error("request.bug", exc_info=error)
-    return reply(500, "internal", "Headrace failed; its log says why.")
 
 
 def _field(error: dict[str, Any], body: Any) -> str:

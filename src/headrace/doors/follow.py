@@ -7,7 +7,6 @@ text in between is merged.
 """
 
 import asyncio
-from collections.abc import Sequence
 
 import structlog
 
@@ -67,6 +66,7 @@ class Follower:
         self._loading: asyncio.Task[None] | None = None
         self._behind = False
         self._old = False
+        self._now = loop.time
         self._moved = loop.time()
         sink.attach(self._resumed, self._finish)
 
@@ -79,35 +79,39 @@ class Follower:
         self.wake()
 
     def wake(self) -> None:
-        """Send what is new. Called by the journal after each commit that touched the run."""
-        cursor = self._cursor
+        """Send what is new. Called by the journal after each commit that touched the run.
+
+        The path of a token: what could be methods of their own stands in line.
+        """
+        cursor, sink = self._cursor, self._sink
         if cursor is None or self._loading is not None or self.done.done():
             return
         try:
-            self._advance(cursor)
+            while not sink.paused:
+                start = cursor.position
+                entries = cursor.take(TAKE)
+                if entries is None:
+                    self._old = True
+                    self._loading = self._loop.create_task(self._load(cursor), name="load of old events")
+                    return
+                if entries:
+                    data = self._encoder.encode(start, entries, merge=self._behind)
+                    self._behind = False
+                    if data:
+                        self._moved = self._now()
+                        sink.write(data)
+                if len(entries) < TAKE and not (entries and self._old):
+                    # fewer than asked for is all there is, but where they come from the store a batch at a time
+                    self._old = False
+                    if cursor.ended:
+                        self._finish()
+                    return
+            self._behind = True
         except Exception:
             # the journal wakes one reader after the other: this one's fault is not theirs
             logger.exception("reader.failed")
-            self._sink.abort()
+            sink.abort()
             self._finish()
-
-    def _advance(self, cursor: Cursor) -> None:
-        while not self._sink.paused:
-            start = cursor.position
-            entries = cursor.take(TAKE)
-            if entries is None:
-                self._old = True
-                self._loading = self._loop.create_task(self._load(cursor), name="load of old events")
-                return
-            if entries:
-                self._send(start, entries)
-            if len(entries) < TAKE and not (entries and self._old):
-                # fewer than asked for is all there is, but where they come from the store a batch at a time
-                self._old = False
-                if cursor.ended:
-                    self._finish()
-                return
-        self._behind = True
 
     def beat(self, now: float) -> None:
         """Keep a quiet connection alive, and cut one off that has not moved for `STALL_S`."""
@@ -127,18 +131,12 @@ class Follower:
             self._cursor.close()
         self._finish()
 
-    def _send(self, start: int, entries: Sequence[bytes]) -> None:
-        data = self._encoder.encode(start, entries, merge=self._behind)
-        self._behind = False
-        if data:
-            self._write(data)
-
     def _write(self, data: bytes) -> None:
-        self._moved = self._loop.time()
+        self._moved = self._now()
         self._sink.write(data)
 
     def _resumed(self) -> None:
-        self._moved = self._loop.time()
+        self._moved = self._now()
         self.wake()
 
     def _finish(self) -> None:

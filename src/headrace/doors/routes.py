@@ -1,13 +1,15 @@
 """This module is the one table of all routes, and makes the application from it."""
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
 
 from headrace import __version__
 from headrace.doors import docs, errors, health
+from headrace.doors.direct import Direct, Route
 from headrace.doors.house import House
 from headrace.doors.native import chats, models, notices, runs, turns
 
-__all__ = ["ROUTES", "application"]
+__all__ = ["DIRECT", "ROUTES", "application", "entrance"]
 
 ROUTES: tuple[tuple[str, APIRouter], ...] = (
     ("/api/v1", chats.router),
@@ -18,6 +20,15 @@ ROUTES: tuple[tuple[str, APIRouter], ...] = (
     ("", health.router),
 )
 """Where each door stands."""
+
+
+DIRECT = (Route("/api/v1/chats/", "/turns", turns.direct_turn),)
+"""Those of them that begin an answer; see `doors.direct`."""
+
+
+def entrance(house: House) -> ASGIApp:
+    """Return the application with the short way in."""
+    return Direct(application(house), DIRECT)
 
 
 def application(house: House) -> FastAPI:

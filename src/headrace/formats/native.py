@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _TYPE = b',"type":"'
+_TYPE_LENGTH = len(_TYPE)
 _TEXT = b',"type":"text","delta":'
 _TERMINAL = frozenset(str(kind.__struct_config__.tag).encode() for kind in TERMINAL)
 
@@ -153,7 +154,15 @@ class Encoder:
         first, last, wanted = entries[0], entries[-1], (seq, len(entries))
         if first is not self._first or last is not self._last or wanted != self._range:
             self._range, self._first, self._last = wanted, first, last
-            self._frames = frame(seq, first) if len(entries) == 1 else frames(seq, entries)
+            if len(entries) > 1:
+                self._frames = frames(seq, entries)
+            else:  # `frame` in line: the path of a token
+                start = first.index(b",") + _TYPE_LENGTH
+                self._frames = b"id: %d\nevent: %b\ndata: %b\n\n" % (
+                    seq,
+                    first[start : first.index(b'"', start)],
+                    first,
+                )
         return self._frames
 
     def keepalive(self) -> bytes:

@@ -49,6 +49,10 @@ class Decoder:
         events: list[Event] = []
         if self._failure is None:
             try:
+                only = self._sse.only(data)
+                if only is not None and only.startswith(b"{") and not self.done:
+                    self._answer.read(only, events)
+                    return events
                 for frame in self._sse.feed(data):
                     if self.done:
                         break

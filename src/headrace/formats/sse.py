@@ -56,10 +56,25 @@ class Decoder:
         if self._between and len(data) <= self._max:
             whole = data.replace(b"\r\n", b"\n") if data.endswith(b"\r\n") else data
             if whole.endswith(b"\n\n") and b"\r" not in whole:
-                if whole.startswith(_USUAL) and whole.find(b"\n") == len(whole) - 2:
-                    return [Frame(whole[6:-2], "message", self._id)]
                 return self._whole_blocks(whole)
         return self._any_bytes(data)
+
+    def only(self, data: bytes) -> bytes | None:
+        """Return the data of the one frame that these bytes are, where that is all they are; otherwise None.
+
+        This is how almost every token comes: one `data` line, cut nowhere. Where it returns None nothing has been
+        taken: `feed` the same bytes.
+        """
+        if (
+            self._between
+            and data.startswith(_USUAL)
+            and data.find(b"\n") == len(data) - 2
+            and data.endswith(b"\n\n")
+            and b"\r" not in data
+            and len(data) <= self._max
+        ):
+            return data[6:-2]
+        return None
 
     def _whole_blocks(self, data: bytes) -> list[Frame]:
         frames: list[Frame] = []

@@ -72,7 +72,8 @@ class Log:
 
     def show(self) -> None:
         """Wake the readers. Called after `committed`, `sealed` or `removed` has changed."""
-        for cursor in tuple(self.cursors):
+        cursors = self.cursors
+        for cursor in tuple(cursors) if len(cursors) > 1 else cursors:  # waking one may close it: then the loop is over
             try:
                 cursor.wake()
             except Exception:
@@ -93,14 +94,15 @@ class LogCursor:
 
     __slots__ = ("_batch", "_batch_start", "_fetch", "_log", "position", "wake")
 
-    def __init__(self, log: Log, start: int, wake: Callable[[], None], fetch: Fetch) -> None:
+    def __init__(self, log: Log, start: int, wake: Callable[[], None] | None, fetch: Fetch) -> None:
         self.position = start
-        self.wake = wake
+        self.wake = wake or _nobody
         self._log = log
         self._fetch = fetch
         self._batch: Sequence[bytes] = ()
         self._batch_start = 0
-        log.cursors.append(self)
+        if wake is not None:
+            log.cursors.append(self)
 
     def take(self, limit: int) -> Sequence[bytes] | None:
         """See `port.Cursor.take`."""

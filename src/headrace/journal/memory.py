@@ -52,7 +52,7 @@ class MemoryJournal:
         end = log.committed if limit is None else min(start + limit, log.committed)
         return log.entries[start:end]
 
-    async def follow(self, run_id: str, start: int, wake: Callable[[], None]) -> LogCursor:
+    async def follow(self, run_id: str, start: int, wake: Callable[[], None] | None = None) -> LogCursor:
         """See `port.Journal.follow`."""
         return LogCursor(self._readable(run_id), start, wake, _fetch)
 

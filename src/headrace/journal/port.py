@@ -106,8 +106,8 @@ class Journal(Protocol):
         """Return committed entries from `start` on, of any run. Raises `UnknownRun`, `Pruned`."""
         ...
 
-    async def follow(self, run_id: str, start: int, wake: Callable[[], None]) -> Cursor:
-        """Return a cursor at `start`; `wake` is called, on the loop, after new entries were committed.
+    async def follow(self, run_id: str, start: int, wake: Callable[[], None] | None = None) -> Cursor:
+        """Return a cursor at `start`; `wake`, where given, is called on the loop after new entries were committed.
 
         `start` may lie past the end: then entries before it are never shown. Raises `UnknownRun`, `Pruned`.
         """

@@ -44,6 +44,10 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
         last_key = self._one("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'runs'")
         return Tally(self._one("SELECT count(*) FROM runs"), last_key)
 
+    def runs(self) -> set[str]:
+        """Return the ids of all runs."""
+        return {run_id for (run_id,) in self._db.execute("SELECT run_id FROM runs")}
+
     def runs_after(self, key: int) -> list[str]:
         """Return the ids of the runs with later keys."""
         return [run_id for (run_id,) in self._db.execute("SELECT run_id FROM runs WHERE key > ?", (key,))]

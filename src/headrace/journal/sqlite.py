@@ -161,7 +161,7 @@ class SqliteJournal:
 
     async def read(self, run_id: str, start: int = 0, limit: int | None = None) -> Sequence[bytes]:
         """See `port.Journal.read`."""
-        cursor = await self.follow(run_id, start, _nobody)
+        cursor = await self.follow(run_id, start)
         entries: list[bytes] = []
         try:
             while limit is None or len(entries) < limit:
@@ -176,7 +176,7 @@ class SqliteJournal:
             cursor.close()
         return entries
 
-    async def follow(self, run_id: str, start: int, wake: Callable[[], None]) -> LogCursor:
+    async def follow(self, run_id: str, start: int, wake: Callable[[], None] | None = None) -> LogCursor:
         """See `port.Journal.follow`."""
         log = self._logs.get(run_id) or self._cut.get(run_id)
         if log is None:
@@ -375,7 +375,3 @@ def _show(stage: _Round) -> None:
     for done in stage.done:
         if not done.done():
             done.set_result(None)
-
-
-def _nobody() -> None:
-    pass

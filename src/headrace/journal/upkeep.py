@@ -34,7 +34,7 @@ class UpkeepSettings(msgspec.Struct, frozen=True, kw_only=True):
     every_s: float = 1.0
     fold_after_s: float = 60.0
     fold_entries: int = CHUNK_ENTRIES
-    wal_bytes: int = 64 << 20
+    wal_bytes: int = 16 << 20
 
 
 class Chore(msgspec.Struct, frozen=True):

@@ -107,7 +107,8 @@ class Engine:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 - both are pipes
         assert stdout is not None  # noqa: S101
-        stdin.write(encode(self._launch))
+        with contextlib.suppress(OSError, RuntimeError):  # it has died already (RuntimeError: uvloop's): told below
+            stdin.write(encode(self._launch))
         line = await stdout.readline()
         try:
             outcome = decode_outcome(line)

@@ -71,7 +71,7 @@ class Engine:
         Raises `ServerError` where the journal cannot take its first event.
         """
         epoch = await self._world.journal.claim(spec.run_id)
-        reading = Reading(await self._world.journal.follow(spec.run_id, 0, _nobody))
+        reading = Reading(await self._world.journal.follow(spec.run_id, 0))
         run = Run(self._world, spec, epoch, prepare, reading)
         self._runs[spec.run_id] = run
         task = asyncio.get_running_loop().create_task(self._live(run), name=f"run {spec.run_id}")
@@ -219,7 +219,3 @@ def _outcome(made: Fold, ended_at: int) -> Outcome:
         terminal=made.terminal,
         ended_at=ended_at,
     )
-
-
-def _nobody() -> None:
-    pass

@@ -28,8 +28,8 @@ class Reading:
                 if entries is None:
                     await self._cursor.load()
                     continue
-                for entry in entries:
-                    self.fold.feed(native.decode(entry))
+                for count, entry in native.gather(entries):
+                    self.fold.feed(native.decode(entry), count)
                 self.last_t = native.time_of(entries[-1])
                 if len(entries) == SLICE:
                     await asyncio.sleep(0)
@@ -42,12 +42,8 @@ class Reading:
 
 async def fold(journal: Journal, run_id: str) -> tuple[Fold, int]:
     """Return a run's message and the time of its last event. Raises `UnknownRun`, `Pruned`."""
-    reading = Reading(await journal.follow(run_id, 0, _nobody))
+    reading = Reading(await journal.follow(run_id, 0))
     try:
         return await reading.catch_up(), reading.last_t
     finally:
         reading.close()
-
-
-def _nobody() -> None:
-    pass

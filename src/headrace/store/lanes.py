@@ -47,6 +47,12 @@ class Lane:
         self._ended: list[asyncio.Future[None]] = []
         self._open = False
         self._closing = False
+        self._pending = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that was asked for is not done, or its caller not told yet."""
+        return self._pending > 0 or not self._open
 
     async def open(self) -> None:
         """Start the threads, one after the other; return when each is connected. Raises what `connect` raises."""
@@ -80,6 +86,7 @@ class Lane:
         if self._queue.qsize() >= _WAITING_LIMIT:
             raise Overloaded("Too many requests wait for the database. Try again in some seconds.")
         answer: asyncio.Future[T] = self._loop.create_future()
+        self._pending += 1
         self._queue.put(_Job(work, answer))
         return await answer
 
@@ -100,7 +107,7 @@ class Lane:
         with connection:
             self._tell([_Outcome(opened)])
             while jobs := self._take():
-                self._tell(_run(connection, jobs))
+                self._tell(_run(connection, jobs), jobs=len(jobs))
 
     def _take(self) -> list[_Job]:
         """Wait for a job; return it with those that wait behind it. Nothing means: end."""
@@ -119,12 +126,18 @@ class Lane:
             self._queue.put(None)
         return jobs
 
-    def _tell(self, outcomes: list[_Outcome]) -> None:
+    def _tell(self, outcomes: list[_Outcome], *, jobs: int = 0) -> None:
         try:
-            self._loop.call_soon_threadsafe(_answer, outcomes)
+            self._loop.call_soon_threadsafe(self._done, outcomes, jobs)
         except RuntimeError:
             # The loop is closed: nobody waits any more.
             return
+
+    # On the loop again.
+
+    def _done(self, outcomes: list[_Outcome], jobs: int) -> None:
+        self._pending -= jobs
+        _answer(outcomes)
 
 
 def _answer(outcomes: list[_Outcome]) -> None:

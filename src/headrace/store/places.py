@@ -4,13 +4,14 @@ An answer in the making says `queued` in its row until its run ends. Whoever wou
 would otherwise be told half an answer.
 """
 
-from sqlalchemy import Connection, Select, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from headrace.core.errors import BadField, Conflict
 from headrace.store import walks
 from headrace.store.chats import no_chat
 from headrace.store.columns import Id
 from headrace.store.messages import no_message
+from headrace.store.prepared import Prepared
 from headrace.store.records import UNFINISHED
 from headrace.store.rows import AnyRow, first
 from headrace.store.schema import chats, messages, runs
@@ -34,12 +35,12 @@ _PLACE = (
     runs.c.continues,
     runs.c.body_hash,
 )
-_IN_CHAT = (
+_IN_CHAT = Prepared(
     select(*_PLACE)
     .select_from(chats.outerjoin(runs, _SAME_RUN))
     .where(chats.c.id == bindparam("chat"), chats.c.owner_id == _OWNER)
 )
-_AT_MESSAGE = (
+_AT_MESSAGE = Prepared(
     select(
         *_PLACE,
         messages.c.parent_id,
@@ -58,7 +59,7 @@ _UP = walks.ancestors(
         messages.c.owner_id == _OWNER,
     )
 )
-_PATH = (
+_PATH = Prepared(
     select(messages.c.id, messages.c.role, messages.c.parts, messages.c.status)
     .join(_UP, _UP.c.id == messages.c.id)
     .order_by(messages.c.id)
@@ -69,20 +70,20 @@ _UNFINISHED = (
     .join(messages, messages.c.id == runs.c.message_id)
     .where(messages.c.owner_id == _OWNER, runs.c.ended_at.is_(None))
 )
-_UNFINISHED_AT = _UNFINISHED.where(messages.c.id == bindparam("message"))
-_UNFINISHED_BELOW = _UNFINISHED.where(messages.c.parent_id == bindparam("message"))
+_UNFINISHED_AT = Prepared(_UNFINISHED.where(messages.c.id == bindparam("message")))
+_UNFINISHED_BELOW = Prepared(_UNFINISHED.where(messages.c.parent_id == bindparam("message")))
 
 
 def in_chat(connection: Connection, owner: int, chat_id: int, client_id: str | None) -> AnyRow:
     """Return the chat, and the run of the same `client_id` where there is one. Raises `NotFound`."""
     key = {"chat": chat_id, "owner": owner, "client_id": client_id}
-    return first(connection.execute(_IN_CHAT, key).first(), no_chat(chat_id))
+    return first(_IN_CHAT.first(connection, key), no_chat(chat_id))
 
 
 def at_message(connection: Connection, owner: int, message_id: int, client_id: str | None) -> AnyRow:
     """Return the same as `in_chat` for the chat of a message, with what matters of that message. Raises `NotFound`."""
     key = {"message": message_id, "owner": owner, "client_id": client_id}
-    return first(connection.execute(_AT_MESSAGE, key).first(), no_message(message_id))
+    return first(_AT_MESSAGE.first(connection, key), no_message(message_id))
 
 
 def path_to(connection: Connection, owner: int, chat_id: int, message_id: int | None) -> tuple[AnyRow, ...]:
@@ -93,7 +94,7 @@ def path_to(connection: Connection, owner: int, chat_id: int, message_id: int | 
     if message_id is None:
         return ()
     key = {"message": message_id, "chat": chat_id, "owner": owner}
-    path = connection.execute(_PATH, key).all()
+    path = _PATH.all(connection, key)
     if not path:
         raise BadField(f"Message {message_id} is not in this chat.", field="parent_id")
     for row in path:
@@ -107,9 +108,9 @@ def refuse_beside_unfinished(connection: Connection, owner: int, question: int) 
     _refuse_unfinished(connection, _UNFINISHED_BELOW, owner, question)
 
 
-def _refuse_unfinished(connection: Connection, statement: Select[str], owner: int, message_id: int) -> None:
-    run_id = connection.execute(statement, {"message": message_id, "owner": owner}).scalar()
-    if run_id is not None:
+def _refuse_unfinished(connection: Connection, statement: Prepared, owner: int, message_id: int) -> None:
+    run = statement.first(connection, {"message": message_id, "owner": owner})
+    if run is not None:
         raise Conflict(
-            "This answer is still being made: wait for its end, or stop it.", code="chat_busy", run_id=run_id
+            "This answer is still being made: wait for its end, or stop it.", code="chat_busy", run_id=run.id
         )

@@ -15,6 +15,7 @@ from headrace.core.status import ENDED, LIVE
 from headrace.store import search
 from headrace.store.columns import Id
 from headrace.store.database import Database
+from headrace.store.prepared import Prepared
 from headrace.store.records import UNFINISHED, Outcome, Page, Run
 from headrace.store.rows import RUN, checked_limit, first, record
 from headrace.store.schema import messages, runs
@@ -40,17 +41,30 @@ _LIST = (
 _LIST_BY_STATUS = _LIST.where(runs.c.status.in_(bindparam("statuses", expanding=True)))
 _UNFINISHED = select(*RUN).where(runs.c.ended_at.is_(None)).order_by(runs.c.number)
 
-_END = (
+_END = Prepared(
     update(runs)
     .where(runs.c.id == bindparam("run"), runs.c.ended_at.is_(None))
     .values(model=func.coalesce(bindparam("answered_by"), runs.c.model))
-    .returning(runs.c.message_id, runs.c.continues)
+    .returning(runs.c.message_id, runs.c.continues),
+    "status",
+    "usage",
+    "timings",
+    "error",
+    "ended_at",
 )
-_PARTS = select(messages.c.parts).where(messages.c.id == bindparam("message"))
-_END_MESSAGE = (
+_PARTS = Prepared(select(messages.c.parts).where(messages.c.id == bindparam("message")))
+_END_MESSAGE = Prepared(
     update(messages)
     .where(messages.c.id == bindparam("message"))
-    .values(model=func.coalesce(bindparam("answered_by"), messages.c.model))
+    .values(model=func.coalesce(bindparam("answered_by"), messages.c.model)),
+    "status",
+    "usage",
+    "timings",
+    "error",
+    "parts",
+    "text_folded",
+    "finish_reason",
+    "updated_at",
 )
 
 
@@ -126,7 +140,7 @@ class Runs:
         The server's own call: whoever owns the run. Nothing happens to a run that has ended or is not there. Where
         the run continued its message, `outcome.parts` go after what that had.
         """
-        return await self._database.write(partial(_finish, run_id=run_id, outcome=outcome))
+        return await self._database.write_short(partial(_finish, run_id=run_id, outcome=outcome))
 
     async def unfinished(self) -> tuple[Run, ...]:
         """Return every run of every user that has not ended, the oldest first: the server's own call."""
@@ -182,13 +196,13 @@ def _finish(connection: Connection, run_id: str, outcome: Outcome) -> bool:
         "timings": outcome.timings,
         "error": outcome.error,
     }
-    run = connection.execute(_END, {"run": run_id, "ended_at": outcome.ended_at, **both}).first()
+    run = _END.first(connection, {"run": run_id, "ended_at": outcome.ended_at, **both})
     if run is None:
         return False
     if run.message_id is not None:
         parts = outcome.parts
         if run.continues:
-            parts = fold.join(connection.execute(_PARTS, {"message": run.message_id}).scalar_one(), parts)
+            parts = fold.join(_PARTS.first(connection, {"message": run.message_id}).parts, parts)
         values = {
             "message": run.message_id,
             "parts": parts,
@@ -196,7 +210,7 @@ def _finish(connection: Connection, run_id: str, outcome: Outcome) -> bool:
             "finish_reason": outcome.finish_reason,
             "updated_at": outcome.ended_at,
         }
-        connection.execute(_END_MESSAGE, {**both, **values})
+        _END_MESSAGE.run(connection, {**both, **values})
     return True
 
 

@@ -30,6 +30,10 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
+    def ended(self) -> set[str]:
+        """Return the ids of the runs that have ended."""
+        return {run_id for (run_id,) in self._db.execute("SELECT id FROM runs WHERE ended_at IS NOT NULL")}
+
     def unknown(self, run_ids: Iterable[str]) -> list[str]:
         """Return those of the ids that no run has."""
         find = "SELECT 1 FROM runs WHERE id = ?"

@@ -8,12 +8,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from headrace.core.errors import Overloaded, ServerError
 
-__all__ = ["Sync", "copy", "failure", "migrator", "reader", "writer"]
+__all__ = [
+    "Error",
+    "Sync",
+    "checkpoint",
+    "copy",
+    "failure",
+    "is_locked",
+    "migrator",
+    "reader",
+    "short_writer",
+    "writer",
+]
+
+Error = sqlite3.Error
+"""What the driver raises."""
 
 Sync = Literal["normal", "full"]
 """`normal` survives the death of the process, `full` also a power cut."""
@@ -25,6 +38,21 @@ _BUSY_S = 5.0
 def writer(path: Path, sync: Sync) -> Engine:
     """Return an engine whose transactions hold the write lock from their first statement."""
     return _engine(path, "BEGIN IMMEDIATE", "journal_mode = WAL", "foreign_keys = ON", f"synchronous = {sync}")
+
+
+def short_writer(path: Path) -> Engine:
+    """Return an engine for writes that must not wait: neither for a lock nor for the disk.
+
+    It never folds the write-ahead log into the file: `checkpoint` does.
+    """
+    pragmas = ("journal_mode = WAL", "foreign_keys = ON", "synchronous = NORMAL", "wal_autocheckpoint = 0")
+    return _engine(path, "BEGIN IMMEDIATE", *pragmas, "busy_timeout = 0")
+
+
+def checkpoint(path: Path) -> None:
+    """Fold the write-ahead log into the file, as far as no reader needs it. Raises `Error`."""
+    with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def reader(path: Path) -> Engine:
@@ -84,17 +112,22 @@ def _free(path: Path, before: str) -> Path:
             return target
 
 
-def failure(error: DBAPIError) -> ServerError | None:
+def is_locked(error: Error) -> bool:
+    """Return whether somebody else holds a lock that was asked for."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def failure(error: Error) -> ServerError | None:
     """Return our error for one of the database's: what a disk or a foreign lock can do; None for a bug of ours."""
     # The low byte is the kind of error, the rest says more about it.
-    match getattr(error.orig, "sqlite_errorcode", 0) & 0xFF:
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return Overloaded("Another program has locked the database. Try again.", code="storage_locked")
         case sqlite3.SQLITE_FULL:
             return ServerError("The disk is full: nothing can be stored.", code="storage_full")
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
-            return ServerError(f"The database cannot be read or written: {error.orig}.", code="storage_failed")
+            return ServerError(f"The database cannot be read or written: {error}.", code="storage_failed")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return ServerError(f"The database is damaged: {error.orig}.", code="storage_damaged")
+            return ServerError(f"The database is damaged: {error}.", code="storage_damaged")
         case _:
             return None

@@ -18,6 +18,7 @@ from headrace.store import search
 from headrace.store.columns import Id
 from headrace.store.database import Database
 from headrace.store.places import at_message, in_chat, path_to, refuse_beside_unfinished
+from headrace.store.prepared import Prepared
 from headrace.store.records import UNFINISHED, Turn
 from headrace.store.rows import AnyRow
 from headrace.store.runs import NO_MODEL, client_id_reused
@@ -25,11 +26,45 @@ from headrace.store.schema import chats, messages, runs
 
 __all__ = ["Asked", "Turns"]
 
-_ADD_MESSAGE = insert(messages).returning(messages.c.id)
-_ADD_RUN = insert(runs)
 _OWNER = bindparam("owner", type_=Id)
-_UPDATE_CHAT = update(chats).where(chats.c.id == bindparam("chat"), chats.c.owner_id == _OWNER)
-_UPDATE_MESSAGE = update(messages).where(messages.c.id == bindparam("message"), messages.c.owner_id == _OWNER)
+_ADD_MESSAGE = Prepared(
+    insert(messages).returning(messages.c.id),
+    "owner_id",
+    "chat_id",
+    "parent_id",
+    "author_id",
+    "role",
+    "parts",
+    "status",
+    "created_at",
+    "updated_at",
+    "text_folded",
+)
+_ADD_RUN = Prepared(
+    insert(runs),
+    "id",
+    "owner_id",
+    "chat_id",
+    "message_id",
+    "user_message_id",
+    "status",
+    "model_requested",
+    "parameters",
+    "continues",
+    "created_at",
+    "client_id",
+    "body_hash",
+)
+_UPDATE_CHAT = Prepared(
+    update(chats).where(chats.c.id == bindparam("chat"), chats.c.owner_id == _OWNER), "leaf_id", "updated_at"
+)
+_REOPEN_MESSAGE = Prepared(
+    update(messages).where(messages.c.id == bindparam("message"), messages.c.owner_id == _OWNER),
+    "status",
+    "error",
+    "finish_reason",
+    "updated_at",
+)
 
 _CUT = ("stopped", "failed", "interrupted")
 
@@ -73,7 +108,7 @@ class Turns:
         """
         ask = _Ask(owner=principal.user_id, **asked)
         work = partial(_begin, ask=ask, chat_id=chat_id, parts=tuple(parts), parent_id=parent_id)
-        return await self._database.write(work)
+        return await self._database.write_short(work)
 
     async def regenerate(self, principal: Principal, message_id: int, **asked: Unpack[Asked]) -> Turn:
         """Store one more answer and its run: beside an answer, or below a user's message.
@@ -82,7 +117,7 @@ class Turns:
         an answer above or beside it is still being made.
         """
         ask = _Ask(owner=principal.user_id, **asked)
-        return await self._database.write(partial(_regenerate, ask=ask, message_id=message_id))
+        return await self._database.write_short(partial(_regenerate, ask=ask, message_id=message_id))
 
     async def resume(self, principal: Principal, message_id: int, **asked: Unpack[Asked]) -> Turn:
         """Store a run that goes on with an answer which was stopped, failed, interrupted or ended for its length.
@@ -92,7 +127,7 @@ class Turns:
         `client_id_reused`, or `chat_busy` with the `run_id` where it or an answer above is still being made.
         """
         ask = _Ask(owner=principal.user_id, **asked)
-        return await self._database.write(partial(_resume, ask=ask, message_id=message_id))
+        return await self._database.write_short(partial(_resume, ask=ask, message_id=message_id))
 
 
 class _Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +182,7 @@ def _resume(connection: Connection, ask: _Ask, message_id: int) -> Turn:
     if place.role != "assistant" or not (place.status in _CUT or place.finish_reason == "length"):
         raise Conflict("There is nothing to continue: this message is complete.", code="not_continuable")
     reopened = {"status": UNFINISHED, "error": None, "finish_reason": None, "updated_at": ask.now_ms}
-    connection.execute(_UPDATE_MESSAGE, {"message": message_id, "owner": ask.owner, **reopened})
+    _REOPEN_MESSAGE.run(connection, {"message": message_id, "owner": ask.owner, **reopened})
     so_far = Message("assistant", tuple(part for part in answer.parts if isinstance(part, TextPart) and part.text))
     turn = Turn(
         run_id=ask.run_id,
@@ -216,8 +251,7 @@ def _parameters(place: AnyRow, ask: _Ask) -> dict[str, Any]:
 
 def _add_message(connection: Connection, ask: _Ask, **values: Any) -> int:
     times = {"created_at": ask.now_ms, "updated_at": ask.now_ms}
-    added = connection.execute(_ADD_MESSAGE, {"owner_id": ask.owner, **times, **values})
-    message_id: int = added.scalar_one()
+    message_id: int = _ADD_MESSAGE.first(connection, {"owner_id": ask.owner, **times, **values}).id
     return message_id
 
 
@@ -237,7 +271,7 @@ def _started(connection: Connection, ask: _Ask, turn: Turn, *, continues: bool, 
         "client_id": ask.client_id,
         "body_hash": ask.body_hash,
     }
-    connection.execute(_ADD_RUN, run)
+    _ADD_RUN.run(connection, run)
     chat = {"leaf_id": leaf_id, "updated_at": ask.now_ms}
-    connection.execute(_UPDATE_CHAT, {"chat": turn.chat_id, "owner": ask.owner, **chat})
+    _UPDATE_CHAT.run(connection, {"chat": turn.chat_id, "owner": ask.owner, **chat})
     return turn

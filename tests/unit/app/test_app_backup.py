@@ -213,3 +213,17 @@ def test_chats_that_are_deleted_all_the_time_make_it_give_up(
     with pytest.raises(ServerError, match="being deleted"):
         back_up(data, tmp_path / "b.tar")
     assert names_in(tmp_path) == ["data"]
+
+
+def test_a_chat_in_the_middle_of_being_deleted_is_waited_for(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events were gone before the first look at the journal, it itself goes after the looks."""
+    monkeypatch.setattr("headrace.app.backup._PAUSE_S", 0)
+    changing(data / "headrace.db", "UPDATE runs SET ended_at = 5")()
+    changing(data / "journal.db", "DELETE FROM runs WHERE run_id = 'a'")()
+    deleted = changing(data / "headrace.db", "DELETE FROM runs WHERE id = 'a'")
+    between_the_looks(monkeypatch, lambda: None, deleted)
+    back_up(data, tmp_path / "b.tar")
+    folder = unpacked(tmp_path / "b.tar", tmp_path / "u")
+    assert runs_in(folder / "headrace.db") == runs_in(folder / "journal.db") == ["b"]

@@ -117,7 +117,7 @@ async def test_a_sealed_run_without_an_end_is_interrupted() -> None:
 class Damaged(MemoryJournal):
     """A journal that cannot read one run."""
 
-    async def follow(self, run_id: str, start: int, wake: Any) -> LogCursor:
+    async def follow(self, run_id: str, start: int, wake: Any = None) -> LogCursor:
         cursor = await super().follow(run_id, start, wake)
         if run_id == "damaged":
             log = cursor._log

@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from headrace.core.errors import BadRequest, Overloaded, ServerError, SettingsError
 from headrace.store.database import Database
+from headrace.store.prepared import Prepared
 from headrace.store.revisions import prepare
+from headrace.store.schema import users
 from headrace.store.sqlite import Sync
 
 
@@ -307,3 +309,78 @@ async def test_a_bug_of_ours_is_not_dressed_up(database: Database) -> None:
 def test_the_server_does_not_load_alembic() -> None:
     program = "import sys, headrace.store.store; sys.exit('alembic' in sys.modules or 'sqlalchemy.orm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+ADD = Prepared(insert(users), "name", "role", "created_at")
+
+
+def put(connection: Connection, name: str) -> str:
+    ADD.run(connection, {"name": name, "role": "user", "created_at": 1})
+    return name
+
+
+def thread_of(connection: Connection) -> str:
+    put(connection, threading.current_thread().name)
+    return threading.current_thread().name
+
+
+async def test_a_short_write_is_done_on_the_loop_while_the_thread_has_nothing_to_do(database: Database) -> None:
+    assert await database.write_short(thread_of) == threading.current_thread().name
+    assert await database.read(names) == [threading.current_thread().name]
+
+
+async def test_a_short_write_waits_behind_a_long_one(database: Database) -> None:
+    halfway = Halfway()
+    long = asyncio.ensure_future(database.write(halfway))
+    await halfway.until_reached()
+    short = asyncio.ensure_future(database.write_short(thread_of))
+    await asyncio.sleep(0)
+    assert not short.done()
+    halfway.goes_on.set()
+    await long
+    assert (await short).startswith("store-writer")
+
+
+async def test_of_a_short_write_that_raises_nothing_is_kept(database: Database) -> None:
+    def fails(connection: Connection) -> None:
+        put(connection, "ann")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write_short(fails)
+    assert await database.write_short(partial(put, name="bo")) == "bo"
+    assert await database.read(names) == ["bo"]
+
+
+async def test_a_short_write_waits_in_the_thread_for_another_programs_lock(database: Database, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "headrace.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        short = asyncio.ensure_future(database.write_short(thread_of))
+        await asyncio.sleep(0)  # the loop goes on
+        assert not short.done()
+        other.execute("COMMIT")
+        assert (await short).startswith("store-writer")
+
+
+async def test_with_full_sync_the_loop_waits_for_no_disk(tmp_path: Path) -> None:
+    database = Database(tmp_path / "headrace.db", sync="full")
+    await database.open()
+    assert (await database.write_short(thread_of)).startswith("store-writer")
+    await database.close()
+
+
+async def test_short_writes_do_not_let_the_log_grow_without_bound(database: Database, tmp_path: Path) -> None:
+    log = tmp_path / "headrace.db-wal"
+    sizes = []
+    for number in range(3000):
+        await database.write_short(partial(put, name=str(number)))
+        if number % 500 == 0:
+            sizes.append(log.stat().st_size)
+        if number % 10 == 0:
+            await asyncio.to_thread(lambda: None)  # the checkpoint's thread gets its turn
+    assert max(sizes) < 8 << 20
+
+
+async def test_a_bad_character_in_a_short_write_is_the_callers_fault(database: Database) -> None:
+    with pytest.raises(BadRequest, match="surrogate"):
+        await database.write_short(partial(put, name="\ud800"))

@@ -86,7 +86,7 @@ async def get_events(
     house = house_of(request)
     await owned(house, principal_of(request), run_id)
     position = resume_at(last_event_id, after)
-    cursor = await house.journal.follow(run_id, position, _nobody)
+    cursor = await house.journal.follow(run_id, position)
     ended = cursor.ended
     cursor.close()
     if ended:
@@ -133,7 +133,3 @@ def _check_format(name: str) -> None:
 
 def _statuses(given: str | None) -> tuple[str, ...] | None:
     return tuple(given.split(",")) if given else None
-
-
-def _nobody() -> None:
-    pass

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Header, Path, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from headrace.chat.turns import Asked
@@ -16,7 +17,7 @@ from headrace.doors.house import House, house_of, principal_of
 from headrace.doors.native.runs import event_stream, resume_at
 from headrace.store.records import Turn
 
-__all__ = ["router"]
+__all__ = ["direct_turn", "router"]
 
 FATE_S = 0.04
 """How long a door waits for a run's fate before it sends 200."""
@@ -60,6 +61,17 @@ async def continue_message(
     house = house_of(request)
     turn = await house.turns.resume(principal_of(request), message_id, _asked(body))
     return await _reply(request, house, turn, last_event_id)
+
+
+async def direct_turn(request: Request, chat: str) -> Response | None:
+    """Do the same as `post_turn` for a body that is right in every way. See `doors.direct`."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return None
+    try:
+        body = TurnBody.model_validate_json(await request.body())
+    except ValidationError:
+        return None
+    return await post_turn(request, int(chat), body, request.headers.get("last-event-id"))
 
 
 def _asked(body: Generation | None) -> Asked:
