@@ -280,4 +280,5 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
+    # cut, not rounded, as the journal's times are: no part may be longer than the whole
+    return None if seconds is None else int(seconds * 1000)

@@ -340,6 +340,19 @@ async def test_times_are_measured_from_the_start(works: Works) -> None:
     assert await works.times() == [0, 300, 1300, 1600, 2000, 2500, 3000, 3500, 4000, 4500, 4500]
 
 
+async def test_no_part_of_the_time_is_longer_than_the_whole(works: Works) -> None:
+    async def answer(_request: Request, emit: Emit) -> FinishReason:
+        works.clock.move(0.0017)
+        emit([events.Text("a")])
+        return "stop"
+
+    await works.answered(answer)
+    usage = works.settled["r"].usage
+    assert usage is not None
+    assert usage.timings is not None
+    assert (usage.timings.first_token_ms, usage.timings.total_ms) == (1, 1)
+
+
 async def test_a_model_that_speaks_as_soon_as_it_is_loaded_was_loading_until_then(works: Works) -> None:
     async def answer(_request: Request, emit: Emit) -> FinishReason:
         emit([events.ModelLoading("m")])
