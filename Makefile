@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs lock clean
+.PHONY: help setup run test check bench docs tiny-model lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
 
 setup: $(DEV) ## Make .venv with everything that running and developing need
 
@@ -40,6 +40,9 @@ bench: $(DEV) ## Measure CPU per token against nginx passing the same bytes thro
 
 docs: $(DEV) ## Write the generated pages of docs/ anew
 	$(BIN)/python tools/generate_docs.py
+
+tiny-model: $(DEV) ## Make the built-in model anew, from nothing but tools/tiny_model; takes about an hour
+	@tools/tiny_model/make.sh src/headrace/providers/builtin_model/headrace-tiny.gguf "$(PYTHON)"
 
 lock: ## Resolve pyproject.toml into requirements/*.txt with hashes; needs uv
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: install it, or name it with UV=path" >&2; exit 1; }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from fakes.models import Answer, ask, stories
+from fakes.models import Answer, ask
 from fakes.ollama import FakeOllama
 from fakes.upstream import FakeUpstream
 from headrace.core.errors import ProviderError
@@ -20,6 +20,7 @@ from headrace.core.events import (
     Usage,
     type_of,
 )
+from headrace.providers.builtin import model_file
 from headrace.providers.embedded import Embedded, EmbeddedSettings
 from headrace.providers.ollama import Ollama, OllamaSettings
 from headrace.providers.openai import OpenAI, OpenAISettings
@@ -60,7 +61,7 @@ async def ollama() -> AsyncIterator[Case]:
 
 @asynccontextmanager
 async def embedded() -> AsyncIterator[Case]:
-    yield Case(Embedded("box", EmbeddedSettings(path=stories(), threads=1)), "stories260k", "stories260k")
+    yield Case(Embedded("box", EmbeddedSettings(path=model_file(), threads=1)), "headrace-tiny", "headrace-tiny")
 
 
 @pytest.fixture(params=[scripted, openai, ollama, pytest.param(embedded, marks=pytest.mark.engine)])

@@ -6,7 +6,7 @@ import os
 import signal
 from typing import Self
 
-from fakes.models import Answer, ask
+from fakes.models import END, Answer, ask
 from headrace.core.events import FinishReason
 from headrace.providers.embedded import Embedded
 from headrace.providers.local import Local
@@ -27,9 +27,9 @@ class Held:
         assert running is not None
         self._pid = running.engine.pid
         self._answer = Answer()
-        # more tokens than an engine makes before it is held
+        # more tokens than an engine makes before it is held, and no end before the last one
         self.making: asyncio.Task[FinishReason] = asyncio.create_task(
-            self._answer.of(local, ask(model, max_tokens=400)), name=f"held {model}"
+            self._answer.of(local, ask(model, max_tokens=400, logit_bias={str(END): -100.0})), name=f"held {model}"
         )
 
     async def __aenter__(self) -> Self:

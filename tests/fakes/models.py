@@ -1,28 +1,22 @@
-"""This module knows the real, tiny model that tests of the engine run with, and asks providers."""
+"""This module asks providers, and knows the built-in model, with which tests of the engine run."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from headrace.core.events import Event, FinishReason, Text
 from headrace.core.messages import Message, Request, TextPart
 from headrace.providers.port import Provider
 
-__all__ = ["Answer", "ask", "stories"]
+__all__ = ["CONTEXT", "END", "Answer", "ask"]
 
-_STORIES = Path(__file__).parents[2].parent / "shared" / "models" / "stories260k.gguf"
+CONTEXT = 1024
+"""What the built-in model was trained with, in tokens."""
 
-
-def stories() -> Path:
-    """Return the path of stories260k.gguf (context 512); skips the test where it is missing."""
-    if not _STORIES.is_file():
-        pytest.skip(f"needs the model file {_STORIES}")
-    return _STORIES
+END = 2
+"""The token with which it ends an answer: to forbid it makes it talk on."""
 
 
-def ask(model: str, prompt: str = "Once upon a time", *, after: str | None = None, **parameters: Any) -> Request:
+def ask(model: str, prompt: str = "Tell me a short story", *, after: str | None = None, **parameters: Any) -> Request:
     """Return a request; `after` is the unfinished answer to go on with."""
     messages = [Message("user", (TextPart(prompt),))]
     if after is not None:

@@ -20,7 +20,7 @@ async def serving(folder: Path, text: str) -> AsyncIterator[str]:
     config = folder / "headrace.toml"
     config.write_text(text)
     # model servers of the developer's are not found
-    environ = {"HEADRACE_MODELS_DISCOVERY": "false"}
+    environ = {"HEADRACE_MODELS_DISCOVERY": "false", "HEADRACE_MODELS_DEMONSTRATION": "false"}
     loaded = settings.load(config=config, flags={"data_dir": str(folder / "data")}, environ=environ)
     loaded.server.data_dir.mkdir()
     async with build(loaded) as program:

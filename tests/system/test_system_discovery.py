@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from fakes.lmstudio import FakeLMStudio
-from fakes.models import stories
 from fakes.ollama import FakeOllama
 from fakes.upstream import FakeUpstream
+from headrace.providers.builtin import model_file
 from system.calls import Caller, text_in
 from system.running import Running, command, environment
 
@@ -166,18 +166,18 @@ async def test_a_model_file_that_is_copied_into_the_folder_answers(tmp_path: Pat
         assert (await ids(caller), folder.is_dir()) == ([], True)
         owners = folder / "owner" / "repo"
         owners.mkdir(parents=True)
-        shutil.copyfile(stories(), owners / "stories.gguf")
+        shutil.copyfile(model_file(), owners / "tiny.gguf")
         await until(lambda: ids(caller), within_s=COMES_S)
         (model,) = (await caller.get("/models"))["models"]
-        assert (model["id"], model["context_length"], model["state"]) == ("local/stories", 512, "up")
-        assert "local     up     embedded  discovery  local/stories      512" in await printed(server)
+        assert (model["id"], model["context_length"], model["state"]) == ("local/tiny", 1024, "up")
+        assert "local     up     embedded  discovery  local/tiny     1024" in await printed(server)
 
         told = await answer(caller, parameters={"max_tokens": 5})
-        assert (told["status"], told["model"], bool(text_in(told))) == ("complete", "local/stories", True)
+        assert (told["status"], told["model"], bool(text_in(told))) == ("complete", "local/tiny", True)
 
-        (owners / "stories.gguf").unlink()
+        (owners / "tiny.gguf").unlink()
         await until(lambda: _none(caller), within_s=COMES_S)
-        gone = await answer(caller, "local/stories")
+        gone = await answer(caller, "local/tiny")
         assert (gone["status"], gone["error"]["code"]) == ("failed", "unknown_model")
 
 
@@ -189,7 +189,7 @@ async def _none(caller: Caller) -> bool:
 async def test_more_models_than_may_be_loaded_answer_one_after_the_other(tmp_path: Path) -> None:
     async with found_by(tmp_path, {}, HEADRACE_MODELS_MAX_LOADED="1") as (server, caller):
         for name in ("a", "b", "c"):
-            shutil.copyfile(stories(), server.data / "models" / f"{name}.gguf")
+            shutil.copyfile(model_file(), server.data / "models" / f"{name}.gguf")
         await until(lambda: _has_three(caller), within_s=COMES_S)
         asked = [answer(caller, f"local/{name}", parameters={"max_tokens": 20}) for name in ("a", "b", "c", "a")]
         told = await asyncio.gather(*asked)

@@ -10,23 +10,24 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from fakes.models import stories
+from fakes.models import END
+from headrace.providers.builtin import model_file
 from system.calls import Caller, Turn, text_in
 from system.running import Running, command, config, environment
 from system.wire import Frame, text_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.engine]
 
-MODEL = "embedded/stories260k"
-ONCE = "Once upon a time"
+MODEL = "embedded/headrace-tiny"
+ASKED = "Tell me a short story"
 SHORT = {"max_tokens": 3}
-LONG = {"max_tokens": 400, "temperature": 0.0, "logit_bias": {"1": -100.0, "2": -100.0}}  # it may not end the story
+LONG = {"max_tokens": 400, "temperature": 0.0, "logit_bias": {str(END): -100.0}}  # it may not end the story
 TRIES = 3
 """A model of this size is quick: of so many tries to kill it in mid-answer one must succeed."""
 
 
 def with_model(folder: Path) -> Running:
-    path = str(stories())
+    path = str(model_file())
     # one thread: two that wait for each other on a busy machine make a quick model slow
     settings = config(providers__embedded={"kind": "embedded", "path": path, "threads": 1})
     return Running(folder, settings, flags=("--model", path))
@@ -74,7 +75,7 @@ async def gone(descriptor: int) -> None:
 async def stopped(caller: Caller) -> Turn:
     """Stop an answer in the middle."""
     for _ in range(TRIES):
-        turn = await caller.turn(await caller.chat(), ONCE, parameters=LONG)
+        turn = await caller.turn(await caller.chat(), ASKED, parameters=LONG)
         async with await caller.follow(turn.run_id) as reader:
             await reader.until("text")
             if await caller.stop(turn.run_id) == "stopped":
@@ -85,9 +86,9 @@ async def stopped(caller: Caller) -> Turn:
 async def killed(server: Running, caller: Caller) -> list[Frame]:
     """Kill the engine in the middle of an answer; return the answer's events."""
     for _ in range(TRIES):
-        await caller.answered(1, ONCE, parent_id=None, parameters=SHORT)
+        await caller.answered(1, ASKED, parent_id=None, parameters=SHORT)
         child = child_of(server)
-        async with await caller.stream(1, ONCE, parent_id=None, parameters=LONG) as wire:
+        async with await caller.stream(1, ASKED, parent_id=None, parameters=LONG) as wire:
             await wire.until("text")
             os.kill(child, signal.SIGKILL)
             frames = await wire.frames()
@@ -98,7 +99,7 @@ async def killed(server: Running, caller: Caller) -> list[Frame]:
 
 async def test_a_model_file_answers_through_turns(shared: Running) -> None:
     async with Caller(shared.url) as caller:
-        async with await caller.stream(await caller.chat(), ONCE, parameters=LONG) as wire:
+        async with await caller.stream(await caller.chat(), ASKED, parameters=LONG) as wire:
             frames = await wire.frames()
         message = await caller.message(frames[0].data["assistant_message_id"])
 
@@ -111,7 +112,7 @@ async def test_a_model_file_answers_through_turns(shared: Running) -> None:
 async def test_the_command_chat_prints_the_story(shared: Running) -> None:
     pipe = asyncio.subprocess.PIPE
     chat = await asyncio.create_subprocess_exec(
-        *command("chat", ONCE), stdout=pipe, stderr=pipe, env=environment(HEADRACE_URL=shared.url)
+        *command("chat", ASKED), stdout=pipe, stderr=pipe, env=environment(HEADRACE_URL=shared.url)
     )
     answer, notes = await chat.communicate()
 
@@ -140,7 +141,7 @@ async def test_an_answer_can_be_stopped_and_continued(shared: Running) -> None:
 
 async def test_the_engine_ends_when_the_server_is_killed(engine: Running) -> None:
     async with Caller(engine.url) as caller:
-        await caller.answered(1, ONCE, parameters=SHORT)
+        await caller.answered(1, ASKED, parameters=SHORT)
     child = os.pidfd_open(child_of(engine))
 
     await engine.kill()
@@ -150,7 +151,7 @@ async def test_the_engine_ends_when_the_server_is_killed(engine: Running) -> Non
 
 async def test_the_engine_ends_with_the_server(engine: Running) -> None:
     async with Caller(engine.url) as caller:
-        await caller.answered(1, ONCE, parameters=SHORT)
+        await caller.answered(1, ASKED, parameters=SHORT)
     child = os.pidfd_open(child_of(engine))
 
     engine.signal(signal.SIGTERM)
@@ -164,7 +165,7 @@ async def test_an_engine_that_is_killed_in_mid_answer_fails_the_run_and_the_next
         frames = await killed(engine, caller)
         message = await caller.message(frames[0].data["assistant_message_id"])
 
-        turn = await caller.answered(1, ONCE, parent_id=None, parameters=SHORT)
+        turn = await caller.answered(1, ASKED, parent_id=None, parameters=SHORT)
         after = await caller.message(turn.answer)
 
     assert (frames[-1].event, frames[-1].data["code"]) == ("run.failed", "engine_died")

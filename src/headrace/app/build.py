@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 from starlette.types import ASGIApp
 
-from headrace.app.finding import wanted
+from headrace.app.finding import bring_builtin, wanted
 from headrace.app.observing import RunLog, Suspicion
 from headrace.app.pull import hub_of, models_of
 from headrace.app.settings import Settings
@@ -71,6 +71,7 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
 
         providers = [registry.make(name, described) for name, described in settings.providers.items()]
         watch = Watch(providers, clock=clock)
+        bring_builtin(watch, settings)
         catalogue = Catalogue(watch, default=settings.models.default, aliases=settings.models.aliases)
         client = Client()
         stack.push_async_callback(client.close)

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -12,7 +12,7 @@ import msgspec
 
 from headrace.app.doctor_findings import Finding, ok, problem, warning
 from headrace.app.doctor_machine import check_memory
-from headrace.app.finding import wanted
+from headrace.app.finding import bring_builtin, wanted
 from headrace.app.pull import models_of
 from headrace.app.settings import Settings
 from headrace.core.clock import SystemClock
@@ -26,7 +26,7 @@ from headrace.providers.discovery import Discovery, Wanted
 from headrace.providers.discovery_probe import probe
 from headrace.providers.embedded import EmbeddedSettings
 from headrace.providers.health import Health, Watch
-from headrace.providers.port import Provider
+from headrace.providers.port import FoundBy, Model, Provider
 
 __all__ = ["check_models"]
 
@@ -44,6 +44,8 @@ _REMEDIES: Mapping[str, str] = {
 }
 """What to do about a provider that fails with this code, where its message does not say more."""
 
+_FOUND: Mapping[FoundBy, str] = {"settings": "", "package": " (comes with Headrace)"}
+
 
 async def check_models(settings: Settings, *, ask: bool = False) -> list[Finding]:
     """Examine Ollama, every provider, and the model that would answer; with `ask` let it answer for once."""
@@ -55,6 +57,7 @@ async def check_models(settings: Settings, *, ask: bool = False) -> list[Finding
         except SettingsError as error:
             findings.append(problem(_check(name), error.message, f"Correct [providers.{name}] in the settings."))
     watch = Watch(providers)
+    bring_builtin(watch, settings)
     discovery = Discovery(watch, _wanted(settings), clock=SystemClock())
     try:
         await watch.start()
@@ -101,18 +104,22 @@ def _check_file(name: str, settings: msgspec.Struct) -> list[Finding]:
 
 async def _judge_provider(health: Health) -> Finding:
     name, check = health.provider.name, _check(health.provider.name)
-    found = "" if health.found_by == "settings" else " (found on this machine)"
+    found = _FOUND.get(health.found_by, " (found on this machine)")
     match health.state:
         case "off":
             return ok(check, f"{name} is off: {health.reason}")
         case "up" if health.models:
-            return ok(check, f"{name}{found} answers and lists {len(health.models)} models.")
+            return ok(check, f"{name}{found} answers and lists {_counted(health.models)}.")
         case "up":
             return warning(
                 check, f"{name}{found} answers, and lists no model that can chat.", f"Give {name} a model: pull one."
             )
         case _:
             return await _judge_failing(health.provider)
+
+
+def _counted(models: Sequence[Model]) -> str:
+    return "1 model" if len(models) == 1 else f"{len(models)} models"
 
 
 async def _judge_failing(provider: Provider) -> Finding:
@@ -183,7 +190,7 @@ async def _check_answers(catalogue: Catalogue, *, ask: bool) -> list[Finding]:
             warning(
                 _MODELS,
                 f"Only a demonstration would answer: {target.id}.",
-                "Start with --model FILE.gguf, start Ollama, or add a provider to the settings.",
+                "Start with --model FILE.gguf, pull a model with `headrace pull`, start Ollama, or add a provider to the settings.",
             )
         ]
     return [ok(_MODELS, f"{target.id} answers a message that names no model.")]

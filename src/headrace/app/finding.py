@@ -1,4 +1,4 @@
-"""This module says what Headrace may find by itself: all that the settings do not name already."""
+"""This module says what Headrace may find by itself, or brings: all that the settings do not name already."""
 
 import contextlib
 import ipaddress
@@ -10,11 +10,13 @@ from headrace.app.settings import Provider, Settings
 from headrace.core.errors import SettingsError
 from headrace.net.origin import Origin, parse
 from headrace.providers import presets
+from headrace.providers.builtin import BUILTIN, Builtin
 from headrace.providers.discovery import Wanted
 from headrace.providers.embedded import EmbeddedSettings
+from headrace.providers.health import Watch
 from headrace.providers.local import LOCAL
 
-__all__ = ["wanted"]
+__all__ = ["bring_builtin", "wanted"]
 
 
 def wanted(settings: Settings) -> Wanted:
@@ -37,6 +39,12 @@ def wanted(settings: Settings) -> Wanted:
         elsewhere=tuple(_files(given.values())),
         max_loaded=models.max_loaded,
     )
+
+
+def bring_builtin(watch: Watch, settings: Settings) -> None:
+    """Let the model that comes with Headrace be watched too, unless the settings do not want it."""
+    if settings.models.demonstration and BUILTIN not in settings.providers:
+        watch.add(Builtin(), found_by="package")
 
 
 def _origins(providers: Iterable[Provider]) -> Iterator[Origin]:

@@ -137,6 +137,9 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     discovery_ports: dict[_ServerName, _Port] = msgspec.field(default_factory=_usual_ports)
     """Where to look for which server on 127.0.0.1; one that is left out is not looked for."""
 
+    demonstration: bool = True
+    """Whether the model that comes with Headrace answers where there is no other one."""
+
     max_loaded: _Loaded = 2
     """How many models of the folder `models` are loaded at once. As each answer may need another one, no more answers
     than that are made at once. The model that was not used for the longest makes room."""

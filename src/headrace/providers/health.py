@@ -14,7 +14,7 @@ from headrace.providers.port import FoundBy, Model, Provider, State
 __all__ = ["Health", "Stateful", "Watch"]
 
 _INTERVALS_S: dict[State, float] = {"up": 15.0, "loading": 1.0, "down": 4.0}  # one that comes back is up within 5 s
-_ORDER: dict[FoundBy, int] = {"settings": 0, "discovery": 1, "environment": 2}
+_ORDER: dict[FoundBy, int] = {"settings": 0, "discovery": 1, "environment": 2, "package": 3}
 _GAP_S = 0.25  # between two looks at one provider, however many runs fail there
 _FIRST_LOOK_S = 6.0  # a provider answers `models` within 5 s
 

@@ -16,8 +16,8 @@ Emit = Callable[[list[Event]], None]
 State = Literal["up", "loading", "down", "off"]
 """Whether a provider answers. `off`: it could, but the settings do not want it; nothing is asked of it."""
 
-FoundBy = Literal["settings", "discovery", "environment"]
-"""Who knows of a provider: the settings, or Headrace, which found a server, a model file, or a key."""
+FoundBy = Literal["settings", "discovery", "environment", "package"]
+"""Who knows of a provider: the settings, or Headrace, which found a server, a model file, or a key, or brings it."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

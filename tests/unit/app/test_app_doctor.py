@@ -18,7 +18,7 @@ from headrace.app.doctor import examine
 from headrace.app.doctor_findings import Finding
 from headrace.store.store import Store
 
-ALONE = "[models]\ndiscovery = false\n"
+ALONE = "[models]\ndiscovery = false\ndemonstration = false\n"
 """Nothing is looked for on the machine that runs the test."""
 
 SCRIPTED = '[providers.demo]\nkind = "scripted"\n'
@@ -199,6 +199,13 @@ async def test_a_key_whose_variable_is_missing(setup: SetUp) -> None:
 async def test_an_address_that_is_none(setup: SetUp) -> None:
     text = f'{ALONE}[providers.box]\nkind = "openai"\nbase_url = "box:8080"\n'
     check(await setup.examined(text), "provider box", "problem", "box:8080", "[providers.box]")
+
+
+@pytest.mark.engine
+async def test_the_model_that_comes_with_it_is_only_a_demonstration(setup: SetUp) -> None:
+    findings = await setup.examined("[models]\ndiscovery = false\n")
+    check(findings, "provider builtin", "ok", "builtin (comes with Headrace) answers", "1 model.")
+    check(findings, "models", "warning", "Only a demonstration would answer: builtin/headrace-tiny.", "headrace pull")
 
 
 async def test_no_model_at_all(setup: SetUp) -> None:

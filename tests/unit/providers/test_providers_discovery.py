@@ -10,12 +10,13 @@ from structlog.testing import capture_logs
 from fakes.gguf import gguf
 from fakes.held import Held
 from fakes.lmstudio import FakeLMStudio
-from fakes.models import Answer, ask, stories
+from fakes.models import Answer, ask
 from fakes.ollama import FakeOllama
 from fakes.raw import Peer, RawServer, reply_once
 from fakes.upstream import FakeUpstream
 from headrace.core.clock import SystemClock
 from headrace.core.errors import ProviderError
+from headrace.providers.builtin import model_file
 from headrace.providers.discovery import Discovery, Wanted
 from headrace.providers.discovery_probe import Met
 from headrace.providers.health import Health, Watch
@@ -257,7 +258,7 @@ async def test_files_of_other_providers_are_left_to_them(watch: Seen, begin: Beg
 @pytest.mark.engine
 @pytest.mark.asyncio(loop_factories=["uvloop"])
 async def test_the_last_model_stays_until_its_answer_is_made(watch: Seen, begin: Begin, folder: Path) -> None:
-    path = put(folder, "a.gguf", stories().read_bytes())
+    path = put(folder, "a.gguf", model_file().read_bytes())
     await begin(folder=folder)
     health = of(watch, "local")
     assert health is not None

@@ -5,11 +5,11 @@ import msgspec
 import pytest
 
 from fakes.lmstudio import FakeLMStudio
-from fakes.models import stories
 from fakes.ollama import FakeOllama
 from fakes.raw import Peer, RawServer, reply_once
 from fakes.upstream import FakeUpstream
 from headrace.net import http
+from headrace.providers.builtin import model_file
 from headrace.providers.discovery_probe import Met, probe
 from headrace.providers.embedded_engine import Engine
 from headrace.providers.embedded_pipe import Launch
@@ -60,7 +60,7 @@ async def test_lmstudio_without_models_is_found(client: http.Client) -> None:
 @pytest.mark.engine
 @pytest.mark.asyncio(loop_factories=["uvloop"])
 async def test_a_real_llamacpp_that_wants_a_key_is_locked(client: http.Client) -> None:
-    launch = Launch(path=str(stories()), alias="a", key="k", threads=1, context=256, parallel=1, memory_mib=0)
+    launch = Launch(path=str(model_file()), alias="a", key="k", threads=1, context=256, parallel=1, memory_mib=0)
     engine = await Engine.start(launch)
     try:
         assert await probe("llamacpp", int(engine.url.rpartition(":")[2]), client) == "locked"

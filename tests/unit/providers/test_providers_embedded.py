@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fakes.models import Answer, ask, stories
+from fakes.models import CONTEXT, Answer, ask
 from fakes.processes import ended
 from headrace.core.errors import ProviderError
 from headrace.core.events import ModelLoading, ModelReady
 from headrace.net import http
+from headrace.providers.builtin import model_file
 from headrace.providers.embedded import Embedded, EmbeddedSettings, _cores
 from headrace.providers.embedded_engine import Engine
 from headrace.providers.embedded_pipe import Launch, encode
 
-MODEL = "stories260k"
+MODEL = "headrace-tiny"
 LOADED = [ModelLoading(MODEL), ModelReady(MODEL)]
 SLOW_CONTEXT = 300_000  # tokens: llama.cpp takes a second to clear the memory for them
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Embedded]:
-    provider = Embedded("mine", EmbeddedSettings(path=stories(), threads=1))
+    provider = Embedded("mine", EmbeddedSettings(path=model_file(), threads=1))
     yield provider
     await provider.close()
 
@@ -67,11 +68,11 @@ async def test_a_model_that_was_loaded_before_answers_at_once(provider: Embedded
 async def test_what_the_model_can_read_is_known_once_it_is_loaded(provider: Embedded) -> None:
     assert [(model.name, model.context_length) for model in await provider.models()] == [(MODEL, None)]
     await provider.start()
-    assert [(model.name, model.context_length) for model in await provider.models()] == [(MODEL, 512)]
+    assert [(model.name, model.context_length) for model in await provider.models()] == [(MODEL, CONTEXT)]
 
 
 async def test_every_answer_has_the_context_of_the_settings() -> None:
-    provider = Embedded("mine", EmbeddedSettings(path=stories(), threads=1, context=256, parallel=3))
+    provider = Embedded("mine", EmbeddedSettings(path=model_file(), threads=1, context=256, parallel=3))
     await provider.start()
     (model,) = await provider.models()
     await provider.close()
@@ -123,7 +124,7 @@ async def test_a_missing_file_is_named_with_the_remedy_and_may_come(tmp_path: Pa
         await provider.models()
     assert (error.code, caught.value.code) == ("unknown_model", "unknown_model")
     assert str(path) in error.message
-    shutil.copy(stories(), path)
+    shutil.copy(model_file(), path)
     assert await Answer().of(provider, ask(MODEL, max_tokens=1)) == "length"
     await provider.close()
 
@@ -133,7 +134,7 @@ async def test_a_missing_file_is_named_with_the_remedy_and_may_come(tmp_path: Pa
 )
 async def test_a_bad_file_is_named_with_the_engines_own_reason(tmp_path: Path, size: int, why: str) -> None:
     path = tmp_path / f"{MODEL}.gguf"
-    path.write_bytes(stories().read_bytes()[:size])
+    path.write_bytes(model_file().read_bytes()[:size])
     provider = Embedded("mine", EmbeddedSettings(path=path, threads=1))
     error = await failed(provider)
     assert error.code == "engine_died"
@@ -227,7 +228,7 @@ async def test_stopping_fails_the_answers_in_the_making(provider: Embedded) -> N
 
 @pytest.mark.parametrize("turns", [0, 1, 50])
 async def test_stopping_ends_a_load_and_those_who_wait_for_it(turns: int) -> None:
-    provider = Embedded("mine", EmbeddedSettings(path=stories(), threads=1, context=SLOW_CONTEXT, parallel=1))
+    provider = Embedded("mine", EmbeddedSettings(path=model_file(), threads=1, context=SLOW_CONTEXT, parallel=1))
     answer = Answer()
     asking = asyncio.create_task(answer.of(provider, ask(MODEL)))
     for _ in range(1 + turns):
@@ -267,7 +268,7 @@ async def main():
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_the_child_ends_with_a_parent_that_is_killed(loop: str) -> None:
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PARENT, str(stories()), loop, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", PARENT, str(model_file()), loop, stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     while not (line := await parent.stdout.readline()).startswith(b"pid "):  # the rest is log
@@ -280,7 +281,7 @@ async def test_the_child_ends_with_a_parent_that_is_killed(loop: str) -> None:
 
 def test_the_child_ends_with_its_input_even_while_it_loads() -> None:
     launch = Launch(
-        path=str(stories()), alias=MODEL, key="k", threads=1, context=SLOW_CONTEXT, parallel=1, memory_mib=0
+        path=str(model_file()), alias=MODEL, key="k", threads=1, context=SLOW_CONTEXT, parallel=1, memory_mib=0
     )
     pipe = subprocess.PIPE
     command = [sys.executable, "-P", "-m", "headrace.providers.embedded_child"]

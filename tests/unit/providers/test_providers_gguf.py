@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from fakes.gguf import MODEL, gguf
-from fakes.models import stories
+from fakes.models import CONTEXT
+from headrace.providers.builtin import model_file
 from headrace.providers.gguf import Gguf, read
 
 
@@ -16,7 +17,7 @@ def said_by(tmp_path: Path, data: bytes) -> Gguf:
 
 
 def test_a_real_model_says_how_much_it_can_read() -> None:
-    assert read(stories()) == Gguf(context_length=512)
+    assert read(model_file()) == Gguf(context_length=CONTEXT)
 
 
 @pytest.mark.parametrize("version", [2, 3])

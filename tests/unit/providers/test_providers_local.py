@@ -8,9 +8,10 @@ import pytest
 
 from fakes.gguf import gguf
 from fakes.held import Held, engine_in
-from fakes.models import Answer, ask, stories
+from fakes.models import Answer, ask
 from headrace.core.errors import ProviderError
 from headrace.core.events import ModelLoading
+from headrace.providers import builtin
 from headrace.providers.health import Stateful
 from headrace.providers.local import Local
 from headrace.providers.local_files import ModelFile
@@ -29,7 +30,7 @@ def model_file(path: Path, *, name: str = "", version: int = 0, context_length: 
 @pytest.fixture
 def files(tmp_path: Path) -> list[ModelFile]:
     """Three files of the same model."""
-    return [model_file(Path(shutil.copy(stories(), tmp_path / f"{name}.gguf"))) for name in NAMES]
+    return [model_file(Path(shutil.copy(builtin.model_file(), tmp_path / f"{name}.gguf"))) for name in NAMES]
 
 
 @pytest.fixture
