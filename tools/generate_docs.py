@@ -86,7 +86,7 @@ def settings_page() -> str:
         f"{', '.join(f'`{name}` (`{service.variable}`)' for name, service in services.items())}.",
         "Where there is `api_key`, there is also `api_key_env`: the name of a variable that holds the key. A key that "
         "is given itself comes first. When the variable is not set, the provider is shown as down.",
-        f"## Not available yet\n\nThese are refused by name: the keys {later} of `[server]`, the section `[doors]`, "
+        f"## Not available yet\n\nThese are refused by name: {later} in `[server]`, the section `[doors]`, "
         f"and the kinds of providers {', '.join(f'`{kind}`' for kind in settings.UNAVAILABLE['kinds'])}.",
     )
 
@@ -136,7 +136,7 @@ def routes_page() -> str:
     """Return the page of all routes."""
     rows = [
         f"| `{method} {prefix}{route.path}` | {_escaped(_first_line(route.endpoint))} |"
-        for prefix, router in ROUTES
+        for prefix, router, _ in ROUTES
         for route in router.routes
         if isinstance(route, APIRoute) and route.include_in_schema
         for method in sorted(route.methods or ())

@@ -1,4 +1,4 @@
-"""A store with two users in it, and short words for what the suites do with it."""
+"""A store with two users in it, the second no admin, and short words for what the suites do with it."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,7 +20,7 @@ from headrace.store.turns import Asked
 KINDS = ["sqlite"]
 """Every database that the store runs on."""
 
-MARY = Principal(2, "mary")
+MARY = Principal(2, "mary", role="member")
 
 NOW = 1_700_000_000_000
 
@@ -34,10 +34,15 @@ async def opened(kind: str, folder: Path) -> AsyncIterator[Store]:
     assert kind == "sqlite"
     store = Store(folder / "headrace.db")
     await store.open()
-    mary = {"name": MARY.name, "role": "user", "created_at": NOW}
+    mary = {"name": MARY.name, "role": "member", "created_at": NOW}
     await store._database.write(lambda connection: connection.execute(insert(schema.users), mary).close())
     yield store
     await store.close()
+
+
+def digest(of: int = 1) -> bytes:
+    """Return 32 bytes as a secret is recognised by, others for each number."""
+    return of.to_bytes(32)
 
 
 def asked(**more: Any) -> Asked:

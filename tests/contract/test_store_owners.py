@@ -3,49 +3,97 @@
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import select
-from store_world import HUGE, KINDS, MARY, NOW, asked, end, exchange, opened, say
+from store_world import HUGE, KINDS, MARY, NOW, asked, digest, end, exchange, opened, say
 
 from headrace.core.errors import BadField, NotFound
 from headrace.core.messages import TextPart
 from headrace.core.principal import LOCAL, Principal
 from headrace.store import schema
-from headrace.store.records import Chat, ChatChanges, Turn
+from headrace.store.records import Chat, ChatChanges, TemplateChanges, Turn
 from headrace.store.store import Store
 
-Call = Callable[[Store, Principal, int, int, str], Awaitable[Any]]
-"""Takes a store, who calls, and the ids of a chat, a message and a run."""
+
+class Its(NamedTuple):
+    """What somebody has: the ids of a chat with a message that a run made, of a token, of a session, of a template."""
+
+    chat: int
+    message: int
+    run: str
+    token: int
+    session: int
+    template: int
+
+
+Call = Callable[[Store, Principal, Its], Awaitable[Any]]
+"""Takes a store, who calls, and what is named."""
 
 NAMING: dict[str, Call] = {
-    "chats.get": lambda s, who, chat, _message, _run: s.chats.get(who, chat),
-    "chats.update": lambda s, who, chat, _message, _run: s.chats.update(who, chat, ChatChanges(title="x"), now_ms=NOW),
-    "chats.delete": lambda s, who, chat, _message, _run: s.chats.delete(who, chat),
-    "messages.get": lambda s, who, _chat, message, _run: s.messages.get(who, message),
-    "messages.tree": lambda s, who, chat, _message, _run: s.messages.tree(who, chat),
-    "messages.path": lambda s, who, _chat, message, _run: s.messages.path(who, message),
-    "messages.delete": lambda s, who, _chat, message, _run: s.messages.delete(who, message),
-    "turns.begin": lambda s, who, chat, _message, _run: s.turns.begin(who, chat, parts=(TextPart("x"),), **asked()),
-    "turns.regenerate": lambda s, who, _chat, message, _run: s.turns.regenerate(who, message, **asked()),
-    "turns.resume": lambda s, who, _chat, message, _run: s.turns.resume(who, message, **asked()),
-    "runs.get": lambda s, who, _chat, _message, run: s.runs.get(who, run),
+    "chats.get": lambda s, who, its: s.chats.get(who, its.chat),
+    "chats.update": lambda s, who, its: s.chats.update(who, its.chat, ChatChanges(title="x"), now_ms=NOW),
+    "chats.delete": lambda s, who, its: s.chats.delete(who, its.chat),
+    "messages.get": lambda s, who, its: s.messages.get(who, its.message),
+    "messages.tree": lambda s, who, its: s.messages.tree(who, its.chat),
+    "messages.path": lambda s, who, its: s.messages.path(who, its.message),
+    "messages.delete": lambda s, who, its: s.messages.delete(who, its.message),
+    "turns.begin": lambda s, who, its: s.turns.begin(who, its.chat, parts=(TextPart("x"),), **asked()),
+    "turns.regenerate": lambda s, who, its: s.turns.regenerate(who, its.message, **asked()),
+    "turns.resume": lambda s, who, its: s.turns.resume(who, its.message, **asked()),
+    "runs.get": lambda s, who, its: s.runs.get(who, its.run),
+    "templates.get": lambda s, who, its: s.templates.get(who, its.template),
+    "templates.update": lambda s, who, its: s.templates.update(
+        who, its.template, TemplateChanges(name="x"), now_ms=NOW
+    ),
+    "templates.delete": lambda s, who, its: s.templates.delete(who, its.template),
+    "tokens.revoke": lambda s, who, its: s.tokens.revoke(who, its.token, NOW),
+    "sessions.end": lambda s, who, its: s.sessions.end(who, its.session, NOW),
 }
 """Every call that names what it is about."""
 
 OWN = {
     "users.get",
+    "users.list",
+    "tokens.list",
     "chats.create",
     "chats.list",
     "runs.create",
     "runs.list",
     "runs.find_by_client_id",
+    "templates.create",
+    "templates.list",
     "imports.add",
 }
 """Every call that is about the caller's own by itself."""
 
-SERVERS = {"runs.finish", "runs.unfinished", "users.named"}
+SERVERS = {
+    "runs.finish",
+    "runs.unfinished",
+    "users.named",
+    "users.add",
+    "users.change",
+    "users.set_passphrase",
+    "users.passphrase",
+    "users.spent",
+    "users.spendings",
+    "tokens.create",
+    "tokens.find",
+    "tokens.states",
+    "tokens.used",
+    "tokens.any_credential",
+    "sessions.create",
+    "sessions.find",
+    "sessions.states",
+    "sessions.end_all",
+    "sessions.prune",
+    "invitations.create",
+    "invitations.find",
+    "invitations.take",
+    "invitations.list",
+    "secrets.master",
+}
 """The server's own calls: they take no principal."""
 
 
@@ -63,13 +111,22 @@ async def turn(store: Store) -> Turn:
 
 
 @pytest.fixture
+async def its(store: Store, turn: Turn) -> Its:
+    """All that belongs to the local user."""
+    token = await store.tokens.create(LOCAL.user_id, "laptop", digest(), "hr_abcde", None, None, NOW)
+    session = await store.sessions.create(LOCAL.user_id, digest(), NOW + 1, NOW)
+    template = await store.templates.create(LOCAL, name="Mill", content="A mill of {{what}}", now_ms=NOW)
+    return Its(turn.chat_id, turn.assistant_message_id, turn.run_id, token.id, session.id, template.id)
+
+
+@pytest.fixture
 async def marys(store: Store) -> Chat:
     return await store.chats.create(MARY, title="Mary's", now_ms=NOW)
 
 
 async def everything(store: Store) -> list[Any]:
     """Return every row of every table."""
-    tables = (schema.users, schema.chats, schema.messages, schema.runs)
+    tables = schema.metadata.sorted_tables
     return await store._database.read(lambda c: [tuple(row) for table in tables for row in c.execute(select(table))])
 
 
@@ -84,34 +141,34 @@ def test_the_matrix_has_every_call_of_the_store() -> None:
 
 
 @pytest.mark.parametrize("call", NAMING)
-async def test_anothers_is_not_found_and_not_touched(store: Store, turn: Turn, call: str) -> None:
+async def test_anothers_is_not_found_and_not_touched(store: Store, its: Its, call: str) -> None:
     before = await everything(store)
     with pytest.raises(NotFound) as caught:
-        await NAMING[call](store, MARY, turn.chat_id, turn.assistant_message_id, turn.run_id)
+        await NAMING[call](store, MARY, its)
     with pytest.raises(NotFound) as missing:
-        await NAMING[call](store, MARY, 99, 99, "nowhere")
+        await NAMING[call](store, MARY, Its(99, 99, "nowhere", 99, 99, 99))
     assert await everything(store) == before
     told, other = caught.value.message.split()[:-1], missing.value.message.split()[:-1]
     assert (told, caught.value.code, caught.value.details) == (other, missing.value.code, missing.value.details)
 
 
 @pytest.mark.parametrize("call", NAMING)
-async def test_the_owner_is_served(store: Store, turn: Turn, call: str) -> None:
-    await NAMING[call](store, LOCAL, turn.chat_id, turn.assistant_message_id, turn.run_id)
+async def test_the_owner_is_served(store: Store, its: Its, call: str) -> None:
+    await NAMING[call](store, LOCAL, its)
 
 
 @pytest.mark.parametrize("call", NAMING)
 @pytest.mark.parametrize("number", [HUGE, -HUGE - 1, 10**30, 0, -1])
 async def test_ids_that_no_row_can_have_are_not_found(store: Store, call: str, number: int) -> None:
     with pytest.raises(NotFound):
-        await NAMING[call](store, LOCAL, number, number, str(number))
+        await NAMING[call](store, LOCAL, Its(number, number, str(number), number, number, number))
 
 
 @pytest.mark.parametrize("call", NAMING)
-async def test_a_principal_that_no_row_can_have_finds_nothing(store: Store, turn: Turn, call: str) -> None:
-    nobody = Principal(HUGE, "nobody")
+async def test_a_principal_that_no_row_can_have_finds_nothing(store: Store, its: Its, call: str) -> None:
+    nobody = Principal(HUGE, "nobody", role="member")
     with pytest.raises(NotFound):
-        await NAMING[call](store, nobody, turn.chat_id, turn.assistant_message_id, turn.run_id)
+        await NAMING[call](store, nobody, its)
 
 
 async def test_lists_and_queries_show_the_callers_own(store: Store, turn: Turn, marys: Chat) -> None:
@@ -127,6 +184,17 @@ async def test_lists_and_queries_show_the_callers_own(store: Store, turn: Turn, 
 
 
 @pytest.mark.usefixtures("turn")
+async def test_an_empty_change_of_anothers_template_shows_nothing(store: Store, its: Its) -> None:
+    with pytest.raises(NotFound):
+        await store.templates.update(MARY, its.template, TemplateChanges(), now_ms=NOW)
+
+
+async def test_templates_are_listed_to_their_owner_alone(store: Store, its: Its) -> None:
+    other = await store.templates.create(MARY, name="Mary's", content="x", now_ms=NOW)
+    assert (await store.templates.list(MARY)).items == (other,)
+    assert [each.id for each in (await store.templates.list(LOCAL)).items] == [its.template]
+
+
 async def test_a_place_in_anothers_list_opens_nothing(store: Store, marys: Chat) -> None:
     await store.chats.create(LOCAL, now_ms=NOW * 2)
     first = await store.chats.list(LOCAL, limit=1)

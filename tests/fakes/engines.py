@@ -14,7 +14,7 @@ from headrace.journal.memory import MemoryJournal
 from headrace.models.admission import Admission
 from headrace.models.catalogue import Catalogue, Health
 from headrace.providers.port import Emit, FoundBy, Model, State
-from headrace.runs.engine import Engine, Limits
+from headrace.runs.engine import Engine, Limits, Room
 from headrace.runs.port import Outcome, Prepare, Spec
 from headrace.runs.run import Run, World
 
@@ -135,9 +135,8 @@ class Works:
         self.settled[run_id] = outcome
 
     async def start(self, run_id: str = "r", *, prepare: Prepare | None = None, owner: int = 1, **spec: Any) -> Run:
-        return await self.engine.start(
-            Spec(run_id=run_id, owner=owner, model=spec.pop("model", None), **spec), prepare or ready
-        )
+        described = Spec(run_id=run_id, owner=owner, model=spec.pop("model", None), **spec)
+        return await self.engine.start(described, prepare or ready, Room(lambda: None))
 
     async def answered(self, answer: Answer) -> list[Event]:
         """Let one run be answered like this, to its end; return its events."""

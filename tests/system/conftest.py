@@ -29,8 +29,12 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def server(
     tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream, scripts: Path
 ) -> AsyncIterator[Running]:
-    """A server with the providers `box` and `narrow` (see `upstream`) and `script` (see `scripts`)."""
-    async with Running(tmp_path_factory.mktemp("server"), config(box=upstream.base_url, scripts=scripts)) as running:
+    """A server with the providers `box` and `narrow` (see `upstream`) and `script` (see `scripts`).
+
+    It may be called by an address that is not loopback by its name, and leads there.
+    """
+    settings = config(box=upstream.base_url, scripts=scripts, server={"allowed_hosts": ["0.0.0.0"]})
+    async with Running(tmp_path_factory.mktemp("server"), settings) as running:
         yield running
 
 

@@ -40,6 +40,12 @@ _SCRIPTS: dict[str, list[dict[str, Any]]] = {
         {"usage": {"input_tokens": 10, "output_tokens": 2, "reasoning_tokens": 1}},
         {"finish": "length"},
     ],
+    # two tokens, late enough that the stream has begun, then a failure
+    "breaks": [
+        {"text": "one ", "wait_ms": 60},
+        {"text": "two "},
+        {"fail": {"code": "upstream_closed", "message": "The model went away."}},
+    ],
     "refuses": [{"fail": {"code": "context_too_long", "message": "The prompt is too long by half."}}],
 }
 

@@ -73,7 +73,7 @@ async def test_a_killed_server_is_asked_again_until_it_is_back(tmp_path: Path, u
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--host", "0.0.0.0"], "headrace: --host: 0.0.0.0 is not available yet, as there is no access control"),
+        (["--host", "0.0.0.0"], "headrace: Other machines can reach 0.0.0.0, and access control is off"),
         (["--port", "http"], "headrace: --port: expected a whole number from 0 to 65535, not 'http'\n"),
         (["--model", "none.gguf"], "headrace: --model: there is no file none.gguf\n"),
         (["--config", "none.toml"], "headrace: none.toml: cannot be read: No such file or directory\n"),

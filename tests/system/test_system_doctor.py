@@ -116,6 +116,14 @@ async def test_a_proxy_that_wants_a_password_gets_it(tmp_path: Path, caller: Cal
     assert "401" in told(findings, "access")[0][1]
 
 
+async def test_a_name_that_the_server_does_not_know_is_a_problem(tmp_path: Path) -> None:
+    async with Running(tmp_path) as server:
+        (finding,) = await check_url(server.url.replace("127.0.0.1", "0.0.0.0"))
+
+    assert (finding.check, finding.status) == ("url", "problem")
+    assert "public_url" in str(finding.remedy)
+
+
 async def test_a_server_that_everybody_can_read_is_a_problem(caller: Caller) -> None:
     findings = await check_url(caller.url.replace("127.0.0.1", "0.0.0.0"))
 

@@ -36,7 +36,7 @@ async def test_what_is_not_there_or_anothers_is_not_found(
     assert (reply.status_code, error_of(reply)["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/chats/1/nothing", "/templates", "/documents", "/users", "/config"])
+@pytest.mark.parametrize("path", ["/nothing", "/chats/1/nothing", "/documents", "/config"])
 async def test_what_is_not_built_is_not_found(caller: Caller, path: str) -> None:
     reply = await caller.http.get(path)
 
@@ -113,7 +113,6 @@ async def test_a_query_that_cannot_be_is_named(caller: Caller, path: str, field:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("POST", "/chats/1/turns", {"content": "x", "template_id": 1}),
         ("POST", "/chats/1/turns", {"content": "x", "document_ids": [1]}),
         ("GET", "/events?follow=run:1", None),
         ("POST", "/models/warm", {"model": "box/text"}),

@@ -9,15 +9,21 @@ from pathlib import Path
 import structlog
 from starlette.types import ASGIApp
 
+from headrace.access.access import Access
+from headrace.access.keys import Keys
+from headrace.access.limits import Limits
 from headrace.app.finding import bring_builtin, wanted
 from headrace.app.observing import RunLog, Suspicion
 from headrace.app.pull import hub_of, models_of
+from headrace.app.quotas import Quotas
+from headrace.app.reach import names_of
 from headrace.app.settings import Settings
 from headrace.chat.conversations import Conversations
 from headrace.chat.turns import Turns, settle, spec_of
 from headrace.core.clock import Clock, SystemClock
 from headrace.core.errors import SettingsError
 from headrace.doors.follow import Pulse
+from headrace.doors.gate import Gate
 from headrace.doors.house import House
 from headrace.doors.limits import BodyLimit
 from headrace.doors.metrics import Meter
@@ -33,7 +39,8 @@ from headrace.net.client import Client
 from headrace.providers import registry
 from headrace.providers.discovery import Discovery
 from headrace.providers.health import Watch
-from headrace.runs.engine import Engine, Limits
+from headrace.runs import engine
+from headrace.runs.engine import Engine
 from headrace.runs.run import World
 from headrace.store.store import Store
 
@@ -46,11 +53,15 @@ DAY_MS = 86_400_000
 
 
 class Program:
-    """What runs: the application for the server, and the engine to drain when it ends."""
+    """What runs: the application for the server, and the engine to drain when it ends.
 
-    def __init__(self, app: ASGIApp, engine: Engine) -> None:
+    `link` is the secret of the link with which the first admin signs in; None where nobody needs one.
+    """
+
+    def __init__(self, app: ASGIApp, engine: Engine, link: str | None) -> None:
         self.app = app
         self.engine = engine
+        self.link = link
 
 
 @contextlib.asynccontextmanager
@@ -60,14 +71,15 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
     Raises `SettingsError` where the settings or what is in the data folder do not allow it.
     """
     clock = SystemClock()
-    data_dir = settings.server.data_dir
     async with contextlib.AsyncExitStack() as stack:
-        store = Store(data_dir / "headrace.db", sync=settings.journal.sync)
-        await store.open()
-        stack.push_async_callback(store.close)
-        journal = SqliteJournal(data_dir / "journal.db", sync=settings.journal.sync, clock=clock)
-        await _open(journal, data_dir / "journal.db")
-        stack.push_async_callback(journal.close)
+        store, journal = await _kept(settings, clock, stack)
+        access = Access(store, Keys(await store.secrets.master()), clock, on=settings.server.access)
+        await access.open()
+        stack.push_async_callback(access.close)
+        limits = Limits(settings.limits, clock)
+        quotas = Quotas(limits, store, clock, counted=_counts_tokens(settings))
+        await quotas.open()
+        stack.push_async_callback(quotas.close)
 
         providers = [registry.make(name, described) for name, described in settings.providers.items()]
         watch = Watch(providers, clock=clock)
@@ -78,41 +90,64 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
         pulls = Pulls(client, hub_of(settings, client), models_of(settings), clock)
         stack.push_async_callback(pulls.close)
         meter = Meter()
-        world = World(journal, catalogue, Admission(), clock, (RunLog(), meter, Suspicion(watch)))
-        engine = Engine(world, settle(store), _limits(settings))
-        await _recover(engine, store)
+        world = World(journal, catalogue, Admission(), clock, (RunLog(), meter, Suspicion(watch), quotas))
+        runner = Engine(world, settle(store), _limits(settings), quotas.take)
+        await _recover(runner, store)
         await watch.start()
         stack.push_async_callback(watch.close)
         _make_models_folder(settings)
         discovery = Discovery(watch, wanted(settings), clock=clock)
         stack.push_async_callback(discovery.close)
         await discovery.start()
-        engine.open()
-        stack.push_async_callback(engine.close)
+        runner.open()
+        stack.push_async_callback(runner.close)
         if settings.journal.keep_days is not None:
             pruning = asyncio.create_task(_prune(journal, clock, settings.journal.keep_days), name="pruning")
             stack.callback(pruning.cancel)
 
         house = House(
             store=store,
+            access=access,
+            limits=limits,
             journal=journal,
-            engine=engine,
+            engine=runner,
             catalogue=catalogue,
             pulls=pulls,
-            turns=Turns(store, engine, catalogue, clock),
-            conversations=Conversations(store, engine, journal),
+            turns=Turns(store, runner, catalogue, clock),
+            conversations=Conversations(store, runner, journal),
             pulse=Pulse(),
             meter=meter,
             encoder=native.Encoder(),
             clock=clock,
+            streaming=settings.streaming,
         )
         _show(meter, house, world)
-        yield Program(BodyLimit(entrance(house), settings.server.max_body_bytes), engine)
+        bounded = BodyLimit(entrance(house), settings.server.max_body_bytes)
+        app = Gate(bounded, access, limits, names_of(settings.server))
+        yield Program(app, runner, await access.first_link() if access.on else None)
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings) -> engine.Limits:
     runs = settings.runs
-    return Limits(max=runs.max, first_token_timeout_s=runs.first_token_timeout_s, idle_timeout_s=runs.idle_timeout_s)
+    return engine.Limits(
+        max=runs.max, first_token_timeout_s=runs.first_token_timeout_s, idle_timeout_s=runs.idle_timeout_s
+    )
+
+
+def _counts_tokens(settings: Settings) -> bool:
+    return settings.limits.tokens_per_day is not None or settings.limits.tokens_per_day_all is not None
+
+
+async def _kept(settings: Settings, clock: Clock, stack: contextlib.AsyncExitStack) -> tuple[Store, SqliteJournal]:
+    """Open what is in the data folder, to be closed by the stack."""
+    data_dir, sync = settings.server.data_dir, settings.journal.sync
+    store = Store(data_dir / "headrace.db", sync=sync)
+    await store.open()
+    stack.push_async_callback(store.close)
+    journal = SqliteJournal(data_dir / "journal.db", sync=sync, clock=clock)
+    await _open(journal, data_dir / "journal.db")
+    stack.push_async_callback(journal.close)
+    return store, journal
 
 
 async def _open(journal: SqliteJournal, path: Path) -> None:

@@ -14,6 +14,7 @@ from headrace.app.doctor_folder import check_folder
 from headrace.app.doctor_machine import check_open_files, check_port, judge_clock
 from headrace.app.doctor_models import check_models
 from headrace.app.doctor_url import check_url
+from headrace.app.reach import check_listening
 from headrace.app.settings import Settings
 from headrace.core.errors import SettingsError
 from headrace.net.http import Client
@@ -42,6 +43,7 @@ async def examine(
     data_dir: Path | None = None
     try:
         loaded = settings.load(config=config, flags=flags)
+        check_listening(loaded.server)
     except SettingsError as error:
         remedy = "Mend it where the message says; docs/settings.md lists every setting."
         findings.append(problem(_SETTINGS, error.message, remedy))

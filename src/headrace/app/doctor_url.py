@@ -138,17 +138,9 @@ class _Site:
         """Say who answers. Raises `Door` where it is no Headrace."""
         exchange, body = await self.call("GET", "/health", anonymous=False)
         self.date = exchange.headers.get("date")
-        if exchange.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise Door(
-                warning(
-                    _ACCESS,
-                    f"{self.url} asks who you are, so the stream behind it could not be measured.",
-                    "Say it: `headrace doctor --url URL --user NAME` asks for the password; HEADRACE_TOKEN is sent as "
-                    "a bearer token.",
-                )
-            )
-        version = body.get("version") if isinstance(body, dict) else None
-        if exchange.status != HTTPStatus.OK or version is None:
+        self.let_in(exchange, body)
+        told = body if isinstance(body, dict) else {}
+        if exchange.status != HTTPStatus.OK or told.get("status") != "ok":
             raise Door(
                 problem(
                     _URL,
@@ -156,7 +148,25 @@ class _Site:
                     "Let the proxy pass every path (/, /api, /health) to the server: deploy/ has examples.",
                 )
             )
-        return ok(_URL, f"Headrace {version} answers at {self.url}.")
+        version = f" {told['version']}" if "version" in told else ""  # it is told to those who say who they are
+        return ok(_URL, f"Headrace{version} answers at {self.url}.")
+
+    def let_in(self, exchange: Exchange, body: Any) -> None:
+        """Raise `Door` where the reply asks who calls, or does not know the server by this name."""
+        if isinstance(body, dict) and isinstance(body.get("error"), dict):
+            error = body["error"]
+            if error.get("code") == "host_not_allowed":
+                remedy = f'Set `public_url = "{self.url}"` in [server], or add the name to `allowed_hosts`.'
+                raise Door(problem(_URL, f"The server does not know itself as {self.host}.", remedy))
+        if exchange.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise Door(
+                warning(
+                    _ACCESS,
+                    f"{self.url} asks who you are, so the stream behind it could not be measured.",
+                    "Say it: `headrace doctor --url URL --user NAME` asks for a proxy's password; HEADRACE_TOKEN is sent "
+                    "as a bearer token (`headrace token create NAME` makes one).",
+                )
+            )
 
     async def call(self, method: str, path: str, body: Any = None, *, anonymous: bool = False) -> tuple[Exchange, Any]:
         """Return a reply and its JSON, None where it has none. Raises `Door` where there is none at all."""
@@ -227,13 +237,14 @@ def _judge_clocks(date: str | None) -> Finding:
 async def _check_access(site: _Site) -> Finding:
     """Say who may read the conversations there."""
     if _is_loopback(site.host):
-        return ok(_ACCESS, f"{site.url} is this machine only; from elsewhere the server is reached through a proxy.")
+        return ok(_ACCESS, f"{site.url} is this machine only.")
     exchange, _ = await site.call("GET", "/api/v1/chats?limit=1", anonymous=True)
     if exchange.status == HTTPStatus.OK:
         return problem(
             _ACCESS,
-            f"Whoever reaches {site.url} can read every conversation: Headrace has no access control yet.",
-            "Let the proxy ask for a password (auth_basic in nginx, basic_auth in Caddy): deploy/ has examples.",
+            f"Whoever reaches {site.url} can read every conversation.",
+            "Switch access control on (`access = true` in [server]), or let the proxy ask for a password (auth_basic in "
+            "nginx, basic_auth in Caddy): deploy/ has examples.",
         )
     return ok(_ACCESS, f"{site.url} answers {exchange.status} to who does not say who he is.")
 
@@ -248,7 +259,8 @@ def _is_loopback(host: str) -> bool:
 @contextlib.asynccontextmanager
 async def _measurable(site: _Site) -> AsyncIterator[tuple[str, float]]:
     """Yield a run that has ended, and at what speed to play it again. Raises `Door` where there is none."""
-    _, listed = await site.call("GET", "/api/v1/providers")
+    exchange, listed = await site.call("GET", "/api/v1/providers")
+    site.let_in(exchange, listed)
     scripted = next((each["name"] for each in listed["providers"] if each["kind"] == "scripted"), None)
     if scripted is None:
         yield await _past_run(site)

@@ -1,6 +1,7 @@
 """This module runs the server: binds, opens, serves, and ends as it should on a signal."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import os
@@ -17,6 +18,7 @@ from headrace.app import logs
 from headrace.app.build import Program, build
 from headrace.app.folder import held
 from headrace.app.protocol import Protocol
+from headrace.app.reach import check_listening, url_of
 from headrace.app.settings import Server as ServerSettings
 from headrace.app.settings import Settings
 from headrace.core.errors import SettingsError
@@ -48,7 +50,11 @@ GC_THRESHOLDS = (20_000, 50, 50)
 
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status. Raises `SettingsError` where it cannot start."""
+    """Serve until SIGTERM or SIGINT; return the exit status. Raises `SettingsError` where it cannot start.
+
+    The first start with access on writes the link with which its admin signs in to standard error.
+    """
+    check_listening(settings.server)
     logs.configure(level=settings.log.level, form=settings.log.format)
     with held(settings.server.data_dir):
         listener = _bind(settings.server)
@@ -87,7 +93,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._loop = asyncio.get_running_loop()
         self._program = program
-        self._drain_s = settings.drain_s
+        self._settings = settings
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -97,6 +103,8 @@ class _Server(uvicorn.Server):
             host, port = listener.getsockname()[:2]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             logger.info("server.ready", url=url, version=__version__, pid=os.getpid())
+            if self._program.link is not None:
+                _tell_link(f"{url_of(self._settings, host=host, port=port)}/#signin={self._program.link}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See `uvicorn.Server`. Runs as a signal handler."""
@@ -108,8 +116,8 @@ class _Server(uvicorn.Server):
         if self._draining is not None:
             self._draining.cancel()
         else:
-            logger.info("server.draining", seconds=self._drain_s)
-            self._drain(self._drain_s)
+            logger.info("server.draining", seconds=self._settings.drain_s)
+            self._drain(self._settings.drain_s)
 
     def _drain(self, seconds: float) -> None:
         self._draining = self._loop.create_task(self._program.engine.drain(seconds), name="drain")
@@ -121,6 +129,15 @@ class _Server(uvicorn.Server):
             self._drain(0)
         else:
             self.should_exit = True
+
+
+def _tell_link(link: str) -> None:
+    """Write the link for people: it lets in whoever has it first, so it is no line of the log, which others collect."""
+    with contextlib.suppress(OSError, ValueError):  # standard error is closed: `headrace invite` makes another
+        sys.stderr.write(
+            f"Nobody can sign in yet. Whoever opens this link first, within an hour, is the admin:\n{link}\n"
+        )
+        sys.stderr.flush()
 
 
 def _bind(settings: ServerSettings) -> socket.socket:

@@ -4,23 +4,24 @@ One TOML file, over it a `.env` beside the file, over it the environment, over i
 it stands, also when another hides it, so that a wrong one does not wait for the day it is used.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from headrace.app import logs, sources
+from headrace.access.limits import LimitSettings
+from headrace.app import reach, sources
+from headrace.app.sections import SECTIONS, Journal, Log, Models, Runs, Server
 from headrace.app.values import Given, convert, nearest
 from headrace.core.errors import SettingsError
 from headrace.providers import presets, registry
 
 __all__ = [
     "EMBEDDED",
+    "SECTIONS",
     "UNAVAILABLE",
     "Journal",
     "Log",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 UNAVAILABLE: Mapping[str, Collection[str]] = {
-    "server": ("access", "allowed_hosts", "allowed_origins", "ollama_port", "public_url", "trusted_proxies"),
+    "server": ("ollama_port",),
     "doors": (),
     "kinds": ("anthropic", "gemini", "mqtt"),
 }
@@ -43,116 +44,11 @@ UNAVAILABLE: Mapping[str, Collection[str]] = {
 EMBEDDED = "embedded"
 """The name of the provider that `--model FILE` makes."""
 
-_DAY_S = 86_400
-_Timeout = Annotated[float, Meta(gt=0, le=_DAY_S)]
-_Wait = Annotated[float, Meta(ge=0, le=_DAY_S)]
-_Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-_Bytes = Annotated[int, Meta(ge=1024, le=2**30)]
-_Days = Annotated[int, Meta(ge=1, le=36_500)]
-_Port = Annotated[int, Meta(ge=1, le=65535)]
-_Loaded = Annotated[int, Meta(ge=1, le=64)]
-_ServerName = Literal["llamacpp", "lmstudio", "ollama"]
 _KEY = "api_key"
 _KEY_ENV = "api_key_env"
 _ENABLED = "enabled"
 # what may stand before the slash of a model's id
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def _data_home() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "headrace"
-
-
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the server listens, and where it keeps its data."""
-
-    host: str = "127.0.0.1"
-    """The address to listen on. There is no access control yet, so only loopback is taken."""
-
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
-    """The port to listen on; 0 takes a free one."""
-
-    data_dir: Path = msgspec.field(default_factory=_data_home)
-    """The folder of the databases, made where it is missing. One server for each folder."""
-
-    max_body_bytes: _Bytes = 4 * 1024 * 1024
-    """The largest body of a request; a larger one is answered 413."""
-
-    drain_s: _Wait = 10.0
-    """How long answers may go on after SIGTERM; those that are left become `run.interrupted`."""
-
-
-class Runs(msgspec.Struct, frozen=True, kw_only=True):
-    """How many answers are made at once, and how long each may be silent."""
-
-    max: _Count = 2000
-    """How many runs may go on at once; one more is answered 503."""
-
-    first_token_timeout_s: _Timeout = 600.0
-    """How long a provider may take until its first event."""
-
-    idle_timeout_s: _Timeout = 120.0
-    """How long a provider may be silent after its first event."""
-
-    side_timeout_s: _Wait = 5.0
-    """How long work beside a run may hold the run's end."""
-
-
-class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """How the events of runs are kept."""
-
-    sync: Literal["normal", "full"] = "normal"
-    """`normal`: what was shown survives the death of the process. `full`: also that of the machine."""
-
-    keep_days: _Days | None = None
-    """Remove the events of ended runs after so many days; their messages stay. Not set: as long as these."""
-
-
-def _usual_ports() -> dict[_ServerName, _Port]:
-    servers = presets.SERVERS
-    return {
-        "llamacpp": servers["llamacpp"].port,
-        "lmstudio": servers["lmstudio"].port,
-        "ollama": servers["ollama"].port,
-    }
-
-
-class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model answers, and what Headrace finds by itself."""
-
-    default: Annotated[str, Meta(min_length=1)] = "auto"
-    """The model of a turn that names none: `provider/model`, a bare name, or `auto`."""
-
-    aliases: dict[str, str] = {}
-    """Other names of models, as `{ "gemma3:12b" = "box/a" }`."""
-
-    hub: Annotated[str, Meta(min_length=1)] | None = None
-    """Where models are pulled from; not set: what `HF_ENDPOINT` says, or the Hugging Face hub. The token in `HF_TOKEN`
-    is shown to it, and to no other server."""
-
-    discovery: bool = True
-    """Whether to look for model servers on this machine, and for keys in the environment. A key that is found is shown
-    as a provider that is off, and never used by itself."""
-
-    discovery_ports: dict[_ServerName, _Port] = msgspec.field(default_factory=_usual_ports)
-    """Where to look for which server on 127.0.0.1; one that is left out is not looked for."""
-
-    demonstration: bool = True
-    """Whether the model that comes with Headrace answers where there is no other one."""
-
-    max_loaded: _Loaded = 2
-    """How many models of the folder `models` are loaded at once. As each answer may need another one, no more answers
-    than that are made at once. The model that was not used for the longest makes room."""
-
-
-class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server says of itself, on standard error."""
-
-    level: logs.Level = "info"
-    """The least that is written. Libraries are never heard below `info`."""
-
-    format: logs.Format = "auto"
-    """`json`: one object in each line. `text`: words for people. `auto`: words on a terminal, otherwise objects."""
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,24 +68,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. `providers` has the checked table of each provider by its name.
 
     `found_keys` names the services whose usual variable holds a key in the environment: a key is never kept here.
+    `streaming` is `ENABLE_STREAMING` of the environment: whether the door of the chat about documents streams.
     """
 
     server: Server = msgspec.field(default_factory=Server)
     runs: Runs = msgspec.field(default_factory=Runs)
+    limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     journal: Journal = msgspec.field(default_factory=Journal)
     models: Models = msgspec.field(default_factory=Models)
     log: Log = msgspec.field(default_factory=Log)
     providers: dict[str, Provider] = {}
     found_keys: tuple[str, ...] = ()
-
-
-SECTIONS: Mapping[str, type[msgspec.Struct]] = {
-    "server": Server,
-    "runs": Runs,
-    "journal": Journal,
-    "models": Models,
-    "log": Log,
-}
+    streaming: bool = True
 
 
 def load(
@@ -214,10 +104,12 @@ def load(
         provider_keys={"kind", _ENABLED}.union(*(_provider_types(kind) for kind in kinds.values())),
         providers={one.path[1] for one in given if one.path[0] == "providers" and len(one.path) > 1},
     )
+    variables = {**dotenv, **environ}
+    given += sources.of_studio(variables)
     given += sources.from_environment(dotenv, names, ".env")
     given += sources.from_environment(environ, names, "environment")
     given += sources.from_flags(flags or {})
-    return _assemble(given, kinds, {**dotenv, **environ})
+    return _assemble(given, kinds, variables)
 
 
 def check_provider(
@@ -289,12 +181,19 @@ def _assemble(
     return Settings(
         server=Server(**values["server"]),
         runs=Runs(**values["runs"]),
+        limits=LimitSettings(**values["limits"]),
         journal=Journal(**values["journal"]),
         models=Models(**values["models"]),
         log=Log(**values["log"]),
         providers=providers,
         found_keys=tuple(name for name, service in presets.SERVICES.items() if environ.get(service.variable)),
+        streaming=convert(_streaming(environ), bool),
     )
+
+
+def _streaming(environ: Mapping[str, str]) -> Given:
+    name = "ENABLE_STREAMING"
+    return Given((name,), environ.get(name) or "true", f"environment, {name}", is_text=True)
 
 
 def _provider_of_file(given: Given) -> list[Given]:
@@ -330,21 +229,9 @@ def _value(given: Given, section: str, key: str) -> Any:
     if key in UNAVAILABLE.get(section, ()):
         raise SettingsError(f"{given.where}: not available yet")
     value = convert(given, _known(key, _types(SECTIONS[section]), given.where))
-    if (section, key) == ("server", "host"):
-        _check_host(value, given.where)
+    if section == "server":
+        reach.check(key, value, given.where)
     return value
-
-
-def _check_host(host: str, where: str) -> None:
-    """Refuse every address that other machines can reach: whoever reaches the server may read everything."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise SettingsError(
-            f"{where}: {host} is not available yet, as there is no access control; 127.0.0.1, ::1 and localhost are"
-        )
 
 
 def _kind(given: Given, kinds: Mapping[str, type[msgspec.Struct]]) -> str:

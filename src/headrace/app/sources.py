@@ -10,8 +10,9 @@ from dotenv import dotenv_values
 
 from headrace.app.values import Given, nearest
 from headrace.core.errors import SettingsError
+from headrace.net.origin import parse
 
-__all__ = ["PREFIX", "Names", "from_environment", "from_file", "from_flags", "read_dotenv"]
+__all__ = ["PREFIX", "Names", "from_environment", "from_file", "from_flags", "of_studio", "read_dotenv"]
 
 PREFIX = "HEADRACE_"
 
@@ -64,6 +65,27 @@ def from_environment(variables: Mapping[str, str], names: Names, where: str) -> 
         for name, value in sorted(ours.items(), key=lambda item: (len(item[0]), item[0]))
         if value
     ]
+
+
+def of_studio(variables: Mapping[str, str]) -> list[Given]:
+    """Return what the LAM studio's own variables stand for: with `LLM_COMM_MODE=sse` the provider `lam`.
+
+    Raises `SettingsError` for a mode that there is not, and for one without a server that can be called.
+    """
+    mode, url = variables.get("LLM_COMM_MODE", "").lower(), variables.get("LLM_SERVER_URL", "").rstrip("/")
+    where = "environment, LLM_COMM_MODE"
+    if not mode:
+        return []
+    if mode == "mqtt":
+        raise SettingsError(f"{where}: the mode mqtt is not available yet; `sse` is")
+    if mode != "sse" or not url:
+        raise SettingsError(f"{where}: expected `sse`, with LLM_SERVER_URL as `http://localhost:8080`")
+    try:
+        parse(url)
+    except SettingsError as error:
+        raise SettingsError(f"environment, LLM_SERVER_URL: {error.message}") from error
+    settings = {"kind": "openai", "base_url": url if url.endswith("/v1") else f"{url}/v1"}
+    return [Given(("providers", "lam", key), value, where, is_text=True) for key, value in settings.items()]
 
 
 def from_flags(flags: Mapping[str, Any]) -> list[Given]:

@@ -8,17 +8,19 @@ from typing import Any
 
 import msgspec
 
+from headrace.chat.templates import Use, message_of
 from headrace.core import events
 from headrace.core.clock import Clock
-from headrace.core.errors import Conflict
+from headrace.core.errors import BadField, Conflict, NotFound
 from headrace.core.ids import new_run_id
-from headrace.core.messages import Part, Request
+from headrace.core.messages import Message, Part, Request, TextPart
 from headrace.core.principal import Principal
 from headrace.core.status import LIVE
 from headrace.models.catalogue import Catalogue
 from headrace.runs.engine import Engine
 from headrace.runs.port import Outcome, Prepare, Spec
 from headrace.store import records
+from headrace.store.runs import client_id_reused
 from headrace.store.store import Store
 
 __all__ = ["Asked", "Turns", "settle", "spec_of"]
@@ -57,14 +59,70 @@ class Turns:
         asked: Asked,
         *,
         parent_id: int | msgspec.UnsetType | None = msgspec.UNSET,
+        template: Use | None = None,
+        system_prompt: str | None = None,
     ) -> records.Turn:
         """Store the user's message below `parent_id` (UNSET: the chat's leaf; None: nothing) and start its answer.
 
-        Raises `NotFound`; `Conflict` with code `chat_busy` where the message to answer is still being made, or
-        `client_id_reused`; `BadField` for a parent in another chat; `Overloaded`.
+        With a template the message is what that makes of it, and is stored so: what becomes of the template later
+        changes nothing. A `system_prompt` stands in for the chat's, in this turn alone. Raises `NotFound`; `Conflict`
+        with code `chat_busy` where the message to answer is still being made, or `client_id_reused`; `BadField` for a
+        parent in another chat, for a template that is not there, and where `message_of` does; `Overloaded`;
+        `TooManyRequests`.
         """
+        body: Body = ("turn", chat_id, parts, parent_id, asked)
+        if system_prompt is not None:
+            body = (*body, "system", system_prompt)
+        if template is not None:
+            body = (*body, template)
+            try:
+                parts = await self._made(principal, template, parts)
+            except (BadField, NotFound) as error:
+                before = await self._before(principal, asked, body)
+                if before is not None and before.message_id is not None:
+                    return _again(before, chat_id, before.message_id)
+                if isinstance(error, BadField):
+                    raise
+                message = f"{error.message} List those there are, and name one."
+                raise BadField(message, field="template_id") from error
         call = partial(self._store.turns.begin, principal, chat_id, parts=parts, parent_id=parent_id)
-        return await self._start(principal, call, asked, ("turn", chat_id, parts, parent_id, asked))
+        return await self._start(principal, call, asked, body, system_prompt=system_prompt)
+
+    async def alone(
+        self, principal: Principal, messages: tuple[Message, ...], asked: Asked, *, body: Body | None = None
+    ) -> records.Run:
+        """Start an answer to these messages, outside every chat; nothing but its run is stored.
+
+        `body` is what was asked for, where that is not these messages. Raises `Conflict` with code
+        `client_id_reused`; `Overloaded`; `TooManyRequests`.
+        """
+        answer = self._alone(principal, messages, asked, body or ("alone", messages, asked))
+        return await asyncio.shield(asyncio.ensure_future(answer))
+
+    async def try_template(
+        self,
+        principal: Principal,
+        template: Use,
+        parts: tuple[Part, ...],
+        asked: Asked,
+        *,
+        system_prompt: str | None = None,
+    ) -> records.Run:
+        """Start an answer to what a template makes of a message, outside every chat; nothing but its run is stored.
+
+        Raises `NotFound`; `Conflict` with code `client_id_reused`; `BadField` where `message_of` does; `Overloaded`;
+        `TooManyRequests`.
+        """
+        body = ("try", template, parts, asked, system_prompt)
+        try:
+            made = Message("user", await self._made(principal, template, parts))
+        except (BadField, NotFound):
+            before = await self._before(principal, asked, body)
+            if before is None:
+                raise
+            return before
+        system = (Message("system", (TextPart(system_prompt),)),) if system_prompt else ()
+        return await self.alone(principal, (*system, made), asked, body=body)
 
     async def regenerate(self, principal: Principal, message_id: int, asked: Asked) -> records.Turn:
         """Start another answer beside this one (or below this message of the user's). Raises as `begin` does."""
@@ -81,15 +139,55 @@ class Turns:
         call = partial(self._store.turns.resume, principal, message_id)
         return await self._start(principal, call, asked, ("continue", message_id, asked))
 
-    async def _start(self, principal: Principal, call: Call, asked: Asked, body: Body) -> records.Turn:
-        # once stored, the run must start, whoever hangs up meanwhile
-        return await asyncio.shield(asyncio.ensure_future(self._begun(principal, call, asked, body)))
+    async def _before(self, principal: Principal, asked: Asked, body: Body) -> records.Run | None:
+        """Return the run of the first time that this was asked, whatever became of its template since; None if never.
 
-    async def _begun(self, principal: Principal, call: Call, asked: Asked, body: Body) -> records.Turn:
-        with self._engine.admit():
+        Raises `Conflict` with code `client_id_reused`.
+        """
+        if asked.client_id is None:
+            return None
+        run = await self._store.runs.find_by_client_id(principal, asked.client_id)
+        if run is not None and run.body_hash != _hash(*body):
+            raise client_id_reused(asked.client_id)
+        return run
+
+    async def _made(self, principal: Principal, use: Use, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        template = await self._store.templates.get(principal, use.template_id)
+        return message_of(template, use.variables, parts)
+
+    async def _alone(
+        self, principal: Principal, messages: tuple[Message, ...], asked: Asked, body: Body
+    ) -> records.Run:
+        run_id = new_run_id()
+        with self._engine.admit(principal.user_id) as room:
+            run = await self._store.runs.create(
+                principal,
+                run_id=run_id,
+                now_ms=self._clock.now_ms(),
+                model=asked.model,
+                parameters=asked.parameters,
+                client_id=asked.client_id,
+                body_hash=_hash(*body) if asked.client_id is not None else None,
+            )
+            if run.id == run_id:
+                request = Request(model="", messages=messages, parameters=asked.parameters)
+                await self._engine.start(spec_of(run), _prepare(request), room)
+        return run
+
+    async def _start(
+        self, principal: Principal, call: Call, asked: Asked, body: Body, *, system_prompt: str | None = None
+    ) -> records.Turn:
+        # once stored, the run must start, whoever hangs up meanwhile
+        begun = self._begun(principal, call, asked, body, system_prompt)
+        return await asyncio.shield(asyncio.ensure_future(begun))
+
+    async def _begun(
+        self, principal: Principal, call: Call, asked: Asked, body: Body, system_prompt: str | None
+    ) -> records.Turn:
+        with self._engine.admit(principal.user_id) as room:
             turn = await self._stored(call, asked, body)
             if turn.created:
-                await self._engine.start(_spec(turn, principal), _prepare(turn))
+                await self._engine.start(_spec(turn, principal), _prepare(_request(turn, system_prompt)), room)
         return turn
 
     async def _stored(self, call: Call, asked: Asked, body: Body) -> records.Turn:
@@ -186,9 +284,28 @@ def _spec(turn: records.Turn, principal: Principal) -> Spec:
     )
 
 
-def _prepare(turn: records.Turn) -> Prepare:
-    request = Request(model="", messages=turn.history, parameters=turn.parameters, continues=turn.continues)
+def _again(run: records.Run, chat_id: int, message_id: int) -> records.Turn:
+    return records.Turn(
+        run_id=run.id,
+        chat_id=chat_id,
+        user_message_id=run.user_message_id,
+        assistant_message_id=message_id,
+        created=False,
+        history=(),
+        model=run.model_requested,
+        parameters=run.parameters,
+    )
 
+
+def _request(turn: records.Turn, system_prompt: str | None) -> Request:
+    messages = turn.history
+    if system_prompt is not None:
+        system = (Message("system", (TextPart(system_prompt),)),) if system_prompt else ()
+        messages = (*system, *(message for message in messages if message.role != "system"))
+    return Request(model="", messages=messages, parameters=turn.parameters, continues=turn.continues)
+
+
+def _prepare(request: Request) -> Prepare:
     async def prepare(_emit: Callable[[list[events.Event]], None]) -> Request:
         return request
 

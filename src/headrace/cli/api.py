@@ -15,6 +15,7 @@ __all__ = ["Api", "Refused", "Unreachable", "run_path"]
 T = TypeVar("T")
 
 _REPLY_LIMIT = 16 * 1024 * 1024
+_WHO = "Set HEADRACE_TOKEN to a token of this server; `headrace token create NAME` makes one, where the server's data folder is."
 
 
 class Refused(HeadraceError):
@@ -43,7 +44,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 class Api:
-    """One server: `url` is its root, as `http://127.0.0.1:8000`; `token` goes along as Bearer."""
+    """One server: `url` is its root, as `http://127.0.0.1:8000`; `token` goes along as Bearer, and is never shown."""
 
     def __init__(self, transport: Transport, url: str, token: str | None = None) -> None:
         self._transport = transport
@@ -120,4 +121,5 @@ def _refusal(status: int, content: bytes) -> Refused:
     except msgspec.DecodeError:
         # something between us and the server, as a proxy, has a page of its own
         return Refused(f"The server answered {status}.", code="http_error", answered=status)
-    return Refused(error.message, code=error.code, answered=status, details=error.details)
+    message = f"{error.message} {_WHO}" if status == HTTPStatus.UNAUTHORIZED else error.message
+    return Refused(message, code=error.code, answered=status, details=error.details)

@@ -53,7 +53,8 @@ def reason(error: HeadraceError, url: str) -> str:
 async def _with_api(url: str, work: Callable[[Api], Awaitable[int]]) -> int:
     client = Client()
     try:
-        # no flag for the token: other users of the machine see a command's flags
-        return await work(Api(client, url, os.environ.get("HEADRACE_TOKEN")))
+        # no flag for the token: other users of the machine see a command's flags. One that was read from a file may
+        # have the file's line end.
+        return await work(Api(client, url, os.environ.get("HEADRACE_TOKEN", "").strip() or None))
     finally:
         await client.close()

@@ -69,7 +69,7 @@ def _authorization(user: str | None) -> str | None:
         password = click.prompt("Password", hide_input=True, err=True)
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     # no flag for it: other users of the machine see a command's flags
-    token = os.environ.get("HEADRACE_TOKEN")
+    token = os.environ.get("HEADRACE_TOKEN", "").strip()
     return f"Bearer {token}" if token else None
 
 

@@ -10,7 +10,21 @@ from headrace import __version__
 
 __all__ = ["main"]
 
-_COMMANDS = ("backup", "bench", "chat", "doctor", "import", "models", "pull", "restore", "runs", "serve")
+_COMMANDS = (
+    "backup",
+    "bench",
+    "chat",
+    "doctor",
+    "import",
+    "invite",
+    "models",
+    "pull",
+    "restore",
+    "runs",
+    "serve",
+    "token",
+    "user",
+)
 
 
 class _Commands(click.Group):

@@ -12,6 +12,7 @@ __all__ = [
     "BadRequest",
     "CallerError",
     "Conflict",
+    "Forbidden",
     "Gone",
     "HeadraceError",
     "NotAvailable",
@@ -21,6 +22,8 @@ __all__ = [
     "ServerError",
     "SettingsError",
     "TooLarge",
+    "TooManyRequests",
+    "Unauthorized",
     "UpstreamCode",
 ]
 
@@ -69,6 +72,20 @@ class NotAvailable(BadField):
     default_code = "not_available"
 
 
+class Unauthorized(CallerError):
+    """Who calls is not known: no token, or one that is unknown, expired or revoked."""
+
+    status = 401
+    default_code = "unauthorized"
+
+
+class Forbidden(CallerError):
+    """Who calls is known, and may not do this."""
+
+    status = 403
+    default_code = "forbidden"
+
+
 class NotFound(CallerError):
     """There is no such thing, or it is another's: the two are not told apart."""
 
@@ -95,6 +112,18 @@ class TooLarge(CallerError):
 
     status = 413
     default_code = "too_large"
+
+
+class TooManyRequests(CallerError):
+    """The caller, or all callers together, have had as much as the limits allow; `retry_after_s` says until when."""
+
+    status = 429
+    default_code = "rate_limited"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, code: str | None = None, **details: Any) -> None:
+        super().__init__(message, code=code, **details)
+        self.retry_after_s = retry_after_s
 
 
 UpstreamCode = str

@@ -1,4 +1,4 @@
-"""This module puts every error into the one envelope of our own API."""
+"""This module puts every error into the one envelope of our own API, or into the object of the contract it meets."""
 
 from typing import Any
 
@@ -9,16 +9,28 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from headrace.core.errors import BadRequest, HeadraceError, Overloaded, ProviderError
-from headrace.core.events import RunFailed
+from headrace.core.errors import BadRequest, HeadraceError, Overloaded, ProviderError, TooManyRequests, Unauthorized
+from headrace.core.events import RunFailed, RunInterrupted, Terminal
+from headrace.formats import contract, documents, multimodel, relay, studio, tutor
 from headrace.journal.port import Pruned, UnknownRun
 
-__all__ = ["answer_to", "install", "reply_to", "reply_to_failure"]
+__all__ = ["CONTRACTS", "answer_to", "head_of", "install", "reply_to", "reply_to_failure"]
 
 logger = structlog.get_logger("headrace.doors")
 
 STATUS: dict[type[HeadraceError], tuple[int, str]] = {Pruned: (410, "events_gone"), UnknownRun: (404, "not_found")}
 """Errors of lower layers that have no status of their own, because they know nothing of HTTP."""
+
+CONTRACTS: tuple[tuple[str, type[contract.Encoder]], ...] = (
+    ("/api/generate", relay.GenerateEncoder),
+    ("/api/chat/stream", relay.ChatEncoder),
+    ("/api/chats", multimodel.Encoder),
+    ("/chat", tutor.Encoder),
+    ("/api/chat/sessions", documents.Encoder),
+    ("/api/config", documents.Encoder),
+    ("/api/chatbot", studio.Encoder),
+)
+"""Whose error object a refusal at a path, or below it, has; at every other path it is our own envelope."""
 
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
@@ -28,70 +40,97 @@ def reply(
     code: str,
     message: str,
     *,
+    path: str = "",
+    retryable: bool = False,
     details: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Return `{"error": {"code", "message", "details"?}}`."""
-    error: dict[str, Any] = {"code": code, "message": message}
-    if details:
-        error["details"] = details
-    content = msgspec.json.encode({"error": error})
+    """Return `{"error": {"code", "message", "details"?}}`, or the error object of the contract whose path it is."""
+    spoken = next((encoder for below, encoder in CONTRACTS if path == below or path.startswith(f"{below}/")), None)
+    if spoken is not None:
+        content = spoken.refusal(message, code=code, retryable=retryable)
+    else:
+        error: dict[str, Any] = {"code": code, "message": message}
+        if details:
+            error["details"] = details
+        content = msgspec.json.encode({"error": error})
     return Response(content, status_code=status, headers=headers, media_type="application/json")
 
 
-def reply_to(error: HeadraceError) -> Response:
-    """Return the answer to a request that failed with this error."""
+def reply_to(error: HeadraceError, path: str = "") -> Response:
+    """Return the answer to a request at this path that failed with this error."""
     status, code = STATUS.get(type(error), (error.status, error.code))
     if isinstance(error, ProviderError):
         status = error.http_status
-    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
-    return reply(status, code, error.message, details=error.details, headers=headers)
+    headers: dict[str, str] | None = None
+    if isinstance(error, Overloaded | TooManyRequests):
+        headers = {"retry-after": str(error.retry_after_s)}
+    elif isinstance(error, Unauthorized):
+        headers = {"www-authenticate": "Bearer"}
+    return reply(
+        status, code, error.message, path=path, retryable=error.retryable, details=error.details, headers=headers
+    )
+
+
+def head_of(end: Terminal, run_id: str) -> tuple[int, dict[str, str]]:
+    """Return status and headers of an answer that tells how a run ended, where nothing was sent before."""
+    status = 200
+    if isinstance(end, RunFailed):
+        status, _ = ProviderError.CODES.get(end.code, (500, True))
+    elif isinstance(end, RunInterrupted):
+        status = Overloaded.status
+    headers = {"headrace-run": run_id}
+    if status == Overloaded.status:
+        headers["retry-after"] = "5"
+    return status, headers
 
 
 def reply_to_failure(failed: RunFailed, run_id: str) -> Response:
     """Return the answer to a request whose run had failed before anything was sent."""
-    status, _ = ProviderError.CODES.get(failed.code, (500, True))
-    headers = {"headrace-run": run_id}
-    if status == Overloaded.status:
-        headers["retry-after"] = "5"
+    status, headers = head_of(failed, run_id)
     details = {"run_id": run_id, "retryable": failed.retryable}
     return reply(status, failed.code, failed.message, details=details, headers=headers)
 
 
-def answer_to(error: Exception) -> Response:
-    """Return the answer to a request that failed with any error but one of validation; a bug is logged."""
+def answer_to(error: Exception, path: str = "") -> Response:
+    """Return the answer to a request that failed with any error but one of validation; a bug is logged.
+
+    At the path of a contract it has that contract's error object.
+    """
     if isinstance(error, HeadraceError):
-        return reply_to(error)
+        return reply_to(error, path)
     if isinstance(error, HTTPException):
         status = error.status_code
         message = {404: "There is nothing at this address.", 405: "This address does not take that method."}
         headers = dict(error.headers) if error.headers else None
-        return reply(status, _CODES.get(status, "bad_request"), message.get(status, str(error.detail)), headers=headers)
+        code = _CODES.get(status, "bad_request")
+        return reply(status, code, message.get(status, str(error.detail)), path=path, headers=headers)
     logger.error("request.bug", exc_info=error)
-    return reply(500, "internal", "Headrace failed; its log says why.")
+    return reply(500, "internal", "Headrace failed; its log says why.", path=path)
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer every error in the envelope."""
+    """Make the application answer every error in the words of its path."""
     app.add_exception_handler(RequestValidationError, _invalid)
     for kind in (HeadraceError, HTTPException, Exception):
         app.add_exception_handler(kind, _other)
 
 
-async def _other(_request: Request, error: Exception) -> Response:
-    return answer_to(error)
+async def _other(request: Request, error: Exception) -> Response:
+    return answer_to(error, request.scope["path"])
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  Starlette's table promises it
-    first = error.errors()[0]
+    first, path = error.errors()[0], request.scope["path"]
     if first["type"] == "json_invalid":
-        return reply_to(BadRequest(f"The body is not JSON: {first['ctx']['error']}."))
+        return reply_to(BadRequest(f"The body is not JSON: {first['ctx']['error']}."), path)
     if isinstance(error.body, bytes):
-        return reply_to(BadRequest("The body is not said to be JSON. Send it with Content-Type: application/json."))
+        message = "The body is not said to be JSON. Send it with Content-Type: application/json."
+        return reply_to(BadRequest(message), path)
     field = _field(first, error.body)
     code = "not_available" if first["type"] == "not_available" else "invalid_field"
-    return reply(422, code, _sentence(field, first), details={"field": field})
+    return reply(422, code, _sentence(field, first), path=path, details={"field": field})
 
 
 def _field(error: dict[str, Any], body: Any) -> str:

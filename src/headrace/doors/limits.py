@@ -27,7 +27,7 @@ class BodyLimit:
             return
         announced = Headers(scope=scope).get("content-length", "0")
         if announced.isdigit() and int(announced) > self._max_bytes:
-            await reply_to(TooLarge(self._sentence()))(scope, receive, send)
+            await reply_to(TooLarge(self._sentence()), scope["path"])(scope, receive, send)
             return
         await self._app(scope, self._counted(receive), send)
 

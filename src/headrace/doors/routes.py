@@ -1,25 +1,39 @@
 """This module is the one table of all routes, and makes the application from it."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
 from headrace import __version__
-from headrace.doors import docs, errors, health
+from headrace.core.principal import Scope
+from headrace.doors import docs, errors, health, welcome
+from headrace.doors.contracts import documents, multimodel, relay, studio, studio_templates, tutor
 from headrace.doors.direct import Direct, Route
-from headrace.doors.house import House
-from headrace.doors.native import chats, models, notices, runs, turns
+from headrace.doors.house import House, needs
+from headrace.doors.native import chats, models, notices, pulls, runs, session, templates, tokens, turns, users
 
 __all__ = ["DIRECT", "ROUTES", "application", "entrance"]
 
-ROUTES: tuple[tuple[str, APIRouter], ...] = (
-    ("/api/v1", chats.router),
-    ("/api/v1", turns.router),
-    ("/api/v1", runs.router),
-    ("/api/v1", models.router),
-    ("/api/v1", notices.router),
-    ("", health.router),
+ROUTES: tuple[tuple[str, APIRouter, Scope | None], ...] = (
+    ("/api/v1", chats.router, "chat"),
+    ("/api/v1", turns.router, "chat"),
+    ("/api/v1", runs.router, "chat"),
+    ("/api/v1", templates.router, "chat"),
+    ("/api/v1", pulls.router, "admin"),  # before the models: `/models/pull` is no act of theirs
+    ("/api/v1", models.router, "models"),
+    ("/api/v1", notices.router, "chat"),
+    ("/api/v1", users.router, "admin"),
+    ("/api/v1", tokens.router, None),
+    ("/api/v1", session.router, None),
+    ("/api", relay.router, "chat"),
+    ("/api", multimodel.router, "chat"),
+    ("", tutor.router, "chat"),
+    ("/api", documents.router, "chat"),
+    ("/api/chatbot", studio.router, "chat"),
+    ("/api/chatbot", studio_templates.router, "chat"),
+    ("", health.router, None),
+    ("", health.figures, "admin"),
 )
-"""Where each door stands."""
+"""Where each door stands, and what its callers need; None: its routes decide."""
 
 
 DIRECT = (Route("/api/v1/chats/", "/turns", turns.direct_turn),)
@@ -43,8 +57,9 @@ def application(house: House) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.house = house
-    for prefix, router in ROUTES:
-        app.include_router(router, prefix=prefix)
+    for prefix, router, scope in ROUTES:
+        app.include_router(router, prefix=prefix, dependencies=[Depends(needs(scope))] if scope is not None else None)
     errors.install(app)
     docs.install(app)
+    welcome.install(app)
     return app

@@ -1,7 +1,7 @@
 """This module answers a request with a run's events, as an event stream that begins at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -12,7 +12,10 @@ from headrace.doors.sink import SCOPE_KEY, Sink
 from headrace.formats.port import StreamEncoder
 from headrace.journal.port import Cursor, Journal
 
-__all__ = ["EventStream"]
+__all__ = ["EventStream", "Guard"]
+
+Guard = Callable[[Callable[[], None]], Callable[[], None]]
+"""Is given what cuts the stream off, when it begins; returns what to call when it is over."""
 
 HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 """Asked of every proxy on the way: do not keep, do not change (compress), do not buffer."""
@@ -21,7 +24,8 @@ HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 class EventStream(Response):
     """A run's events from `start` on. With `speed` they come with the timing that they had.
 
-    Whoever makes one has checked that the run exists; the reader's leaving changes nothing for the run.
+    Whoever makes one has checked that the run exists; the reader's leaving changes nothing for the run. With a `guard`
+    the stream is cut off as soon as its reader may no longer see it.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class EventStream(Response):
         encoder: StreamEncoder,
         pulse: Pulse,
         speed: float = 0.0,
+        guard: Guard | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         media_type = encoder.content_type
@@ -44,10 +49,19 @@ class EventStream(Response):
         self._encoder = encoder
         self._pulse = pulse
         self._speed = speed
+        self._guard = guard
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send head, events and end. See ASGI."""
         sink: Sink = scope["extensions"][SCOPE_KEY]
+        done = self._guard(sink.abort) if self._guard is not None else None
+        try:
+            await self._send(sink, send)
+        finally:
+            if done is not None:
+                done()
+
+    async def _send(self, sink: Sink, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             await self._follow(sink)

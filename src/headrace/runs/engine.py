@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import structlog
@@ -12,10 +12,10 @@ from headrace.core.errors import HeadraceError, NotFound, Overloaded
 from headrace.core.fold import Fold
 from headrace.journal.port import Fenced, UnknownRun
 from headrace.runs.folding import Reading, fold
-from headrace.runs.port import Outcome, Prepare, Settle, Spec, started
+from headrace.runs.port import Outcome, Prepare, Quota, Settle, Spec, started
 from headrace.runs.run import Run, World
 
-__all__ = ["Engine", "Limits"]
+__all__ = ["Engine", "Limits", "Room"]
 
 logger = structlog.get_logger("headrace.runs")
 
@@ -34,13 +34,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: float = 120.0
 
 
+class Room:
+    """Room for one run, between its being asked for and its end."""
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self.give_back = give_back
+        self.taken = False
+
+
 class Engine:
     """All runs that go on in this process. They live in a supervised set: one that fails takes no other with it."""
 
-    def __init__(self, world: World, settle: Settle, limits: Limits) -> None:
+    def __init__(self, world: World, settle: Settle, limits: Limits, quota: Quota | None = None) -> None:
         self._world = world
         self._settle = settle
         self._limits = limits
+        self._quota = quota or _unlimited
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._starting = 0
@@ -52,20 +61,26 @@ class Engine:
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="run watcher")
 
     @contextlib.contextmanager
-    def admit(self) -> Iterator[None]:
-        """Keep room for one run while it is stored and started. Raises `Overloaded` where there is none."""
+    def admit(self, owner: int) -> Iterator[Room]:
+        """Keep room for one run while it is stored and started; a run that is started keeps it until its end.
+
+        Raises `Overloaded` where there is none, `TooManyRequests` where there is none for this owner.
+        """
         if self.draining:
             raise Overloaded("The server is shutting down.", code="shutting_down", retry_after_s=RETRY_AFTER_S)
         most = self._limits.max
         if len(self._runs) + self._starting >= most and self._going() + self._starting >= most:
             raise Overloaded(f"{most} runs are going on, as many as runs.max allows.", retry_after_s=RETRY_AFTER_S)
+        room = Room(self._quota(owner))
         self._starting += 1
         try:
-            yield
+            yield room
         finally:
             self._starting -= 1
+            if not room.taken:
+                room.give_back()
 
-    async def start(self, spec: Spec, prepare: Prepare) -> Run:
+    async def start(self, spec: Spec, prepare: Prepare, room: Room) -> Run:
         """Start a run. It goes on whoever leaves, until it ends by itself or is stopped.
 
         Raises `ServerError` where the journal cannot take its first event.
@@ -74,7 +89,8 @@ class Engine:
         reading = Reading(await self._world.journal.follow(spec.run_id, 0))
         run = Run(self._world, spec, epoch, prepare, reading)
         self._runs[spec.run_id] = run
-        task = asyncio.get_running_loop().create_task(self._live(run), name=f"run {spec.run_id}")
+        task = asyncio.get_running_loop().create_task(self._live(run, room), name=f"run {spec.run_id}")
+        room.taken = True
         self._tasks[spec.run_id] = task
         for observer in self._world.observers:
             observer.started(spec)
@@ -145,13 +161,16 @@ class Engine:
         # whoever has seen a run's end may start the next, also while that end is being stored
         return sum(not run.ending for run in self._runs.values())
 
-    async def _live(self, run: Run) -> None:
+    async def _live(self, run: Run, room: Room) -> None:
         began = self._world.clock.monotonic()
         try:
-            await self._settle(run.id, await run.main())
+            outcome = await run.main()
+            room.give_back()  # whoever has seen the end may start the next, also while that end is being stored
+            await self._settle(run.id, outcome)
         except Exception:
             logger.exception("run.unsettled", run_id=run.id)
         finally:
+            room.give_back()
             run.release()
             run.close()
             del self._runs[run.id]
@@ -199,6 +218,14 @@ class Engine:
         await journal.seal(spec.run_id, epoch)
         made, _ = await fold(journal, spec.run_id)
         return made
+
+
+def _unlimited(_owner: int) -> Callable[[], None]:
+    return _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 def _silence(limit: float, *, streaming: bool) -> events.RunFailed:

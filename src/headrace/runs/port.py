@@ -9,7 +9,7 @@ from headrace.core import events
 from headrace.core.messages import Part, Request
 from headrace.core.status import EndStatus
 
-__all__ = ["Observer", "Outcome", "Prepare", "Settle", "Spec", "started"]
+__all__ = ["Observer", "Outcome", "Prepare", "Quota", "Settle", "Spec", "started"]
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +59,10 @@ The request's `model` is filled in by the engine.
 
 Settle = Callable[[str, Outcome], Awaitable[object]]
 """Puts a run's outcome where the run's message is kept. Called once the terminal event is durable; idempotent."""
+
+
+Quota = Callable[[int], Callable[[], None]]
+"""Takes room for one run of an owner's, and returns what gives it back; raises `TooManyRequests`. Never waits."""
 
 
 class Observer(Protocol):

@@ -1,1 +1,1 @@
-"""What is kept beside the journal: users, chats, messages, runs."""
+"""What is kept beside the journal: users and what lets them in, chats, messages, runs."""

@@ -1,4 +1,4 @@
-"""This module describes what the store hands out: chats, messages, runs, turns.
+"""This module describes what the store hands out: users and what lets them in, chats, messages, runs, turns, templates.
 
 All are values: frozen, and as they were when they were read. Times are Unix milliseconds.
 """
@@ -10,6 +10,8 @@ import msgspec
 from headrace.core.events import Timings, Usage
 from headrace.core.messages import Message as Spoken
 from headrace.core.messages import Part, Role
+from headrace.core.principal import Role as UserRole
+from headrace.core.principal import Scope
 from headrace.core.status import EndStatus, Status
 
 __all__ = [
@@ -17,13 +19,20 @@ __all__ = [
     "Chat",
     "ChatChanges",
     "Failure",
+    "Invitation",
+    "Known",
     "Message",
     "Outcome",
     "Page",
     "Run",
+    "Session",
+    "Template",
+    "TemplateChanges",
+    "Token",
     "Tree",
     "Turn",
     "User",
+    "Variable",
 ]
 
 UNFINISHED: Final = "queued"
@@ -33,12 +42,67 @@ T = TypeVar("T")
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody to whom chats belong. `role` is `admin` or `user`."""
+    """Somebody to whom chats belong. `disabled_at` is since when the user is kept out, None for one who may come in."""
 
     id: int
     name: str
-    role: str
+    role: UserRole
     created_at: int
+    disabled_at: int | None
+    has_passphrase: bool
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program shows to say whose it is. The token itself is not known here: `hint` is how it begins.
+
+    `scopes` is what it is kept to, None: nothing is left out. It is of no use from `expires_at` on, where that is not
+    None, and from `revoked_at` on.
+    """
+
+    id: int
+    owner_id: int
+    name: str
+    hint: str
+    scopes: tuple[Scope, ...] | None
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A browser in which a user is signed in, until `expires_at` or `ended_at`, whichever is first."""
+
+    id: int
+    user_id: int
+    created_at: int
+    expires_at: int
+    ended_at: int | None
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that lets somebody in, once, until `expires_at`.
+
+    It signs in the user `user_id`; where that is None it makes a new one, with this role, and with this name where one
+    is given. `created_by` is the user who made it, None for the server itself.
+    """
+
+    id: int
+    user_id: int | None
+    name: str | None
+    role: UserRole
+    created_by: int | None
+    created_at: int
+    expires_at: int
+    used_at: int | None
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a credential is, and the credential, in whatever state both are: one of `token` and `session`."""
+
+    user: User
+    token: Token | None = None
+    session: Session | None = None
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +229,36 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None
     parameters: dict[str, Any]
     continues: bool = False
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """What is said of a template's variable. `default` stands in where no value is given; None: one has to be."""
+
+    name: str
+    description: str | None = None
+    default: str | None = None
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A named prompt with places for values. `variables` are those of which something is said, in any order."""
+
+    id: int
+    owner_id: int
+    name: str
+    description: str | None
+    content: str
+    variables: tuple[Variable, ...]
+    created_at: int
+    updated_at: int
+
+
+class TemplateChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change in a template: what is left UNSET stays; None empties what may be empty."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    content: str | msgspec.UnsetType = msgspec.UNSET
+    variables: tuple[Variable, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

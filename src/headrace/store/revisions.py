@@ -18,7 +18,7 @@ from headrace.store import schema, sqlite
 
 __all__ = ["BASE", "HEAD", "REVISIONS", "prepare", "revision_of"]
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision, the oldest first: one file each in `migrations/versions`."""
 
 HEAD = REVISIONS[-1]

@@ -1,7 +1,7 @@
 """This module describes the tables.
 
 The migrations make the same tables, and a test proves it: a change here comes with a revision there. Every row has
-its owner. Ids count up and are never reused, and a message's id is greater than its parent's; so the order of ids is
+its owner, but for what is the server's own: its secrets, and invitations of those who are no users yet. Ids count up and are never reused, and a message's id is greater than its parent's; so the order of ids is
 the order of creation, and the newest message below another is the end of a branch.
 """
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -24,10 +25,24 @@ from sqlalchemy import (
 
 from headrace.core.events import Timings, Usage
 from headrace.core.messages import Part
+from headrace.core.principal import Scope
 from headrace.store.columns import Encoded, Id
-from headrace.store.records import Failure
+from headrace.store.records import Failure, Variable
 
-__all__ = ["chats", "create", "messages", "metadata", "runs", "users"]
+__all__ = [
+    "chats",
+    "create",
+    "invitations",
+    "messages",
+    "metadata",
+    "runs",
+    "secrets",
+    "sessions",
+    "spending",
+    "templates",
+    "tokens",
+    "users",
+]
 
 metadata = MetaData(
     naming_convention={
@@ -50,6 +65,9 @@ users = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("role", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    # Hashed; None lets nobody in.
+    Column("passphrase", Text),
     sqlite_autoincrement=True,
 )
 
@@ -133,6 +151,81 @@ runs = Table(
     Index(
         "ix_runs_unfinished", "number", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")
     ),
+    sqlite_autoincrement=True,
+)
+
+# A digest is what a secret is recognised by; the secret itself is kept nowhere.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("scopes", Encoded(tuple[Scope, ...])),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id")),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("name", Text),
+    Column("role", Text, nullable=False),
+    Column("created_by", Id, ForeignKey("users.id")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+spending = Table(
+    "spending",
+    metadata,
+    # Days since the epoch, in UTC.
+    Column("day", BigInteger, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _owner(),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("content", Text, nullable=False),
+    Column("variables", Encoded(tuple[Variable, ...]), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index(None, "owner_id", "id"),
     sqlite_autoincrement=True,
 )
 

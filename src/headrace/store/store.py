@@ -5,9 +5,14 @@ from pathlib import Path
 from headrace.store.chats import Chats
 from headrace.store.database import Database
 from headrace.store.imports import Imports
+from headrace.store.invitations import Invitations
 from headrace.store.messages import Messages
 from headrace.store.runs import Runs
+from headrace.store.secrets import Secrets
+from headrace.store.sessions import Sessions
 from headrace.store.sqlite import Sync
+from headrace.store.templates import Templates
+from headrace.store.tokens import Tokens
 from headrace.store.turns import Turns
 from headrace.store.users import Users
 
@@ -15,7 +20,11 @@ __all__ = ["Store"]
 
 
 class Store:
-    """Everything but the journal. Every call takes a `Principal`, and the owner is in the query."""
+    """Everything but the journal.
+
+    Every call for somebody takes a `Principal`, and the owner is in the query. Those without one are the server's own:
+    who may make them is decided before.
+    """
 
     def __init__(self, path: Path, *, sync: Sync = "normal") -> None:
         self._database = Database(path, sync=sync)
@@ -24,7 +33,12 @@ class Store:
         self.messages = Messages(self._database)
         self.turns = Turns(self._database)
         self.runs = Runs(self._database)
+        self.templates = Templates(self._database)
         self.imports = Imports(self._database)
+        self.tokens = Tokens(self._database)
+        self.sessions = Sessions(self._database)
+        self.invitations = Invitations(self._database)
+        self.secrets = Secrets(self._database)
 
     async def open(self) -> None:
         """Open the database, made or migrated where that is needed. Raises as `Database.open` does."""

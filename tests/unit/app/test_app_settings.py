@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from headrace.access.limits import LimitSettings
 from headrace.app import settings
 from headrace.app.settings import Settings, load
 from headrace.core.errors import SettingsError
@@ -163,14 +164,50 @@ def test_a_kind_of_a_later_version_is_refused_by_name(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
-def test_loopback_is_taken(host: str) -> None:
-    assert loaded(host=host).server.host == host
+def test_access_is_off_and_nothing_is_limited_unless_the_settings_say_so() -> None:
+    given = loaded()
+    assert given.server.access is False
+    assert given.limits == LimitSettings()
+    assert set(msgspec.structs.asdict(given.limits).values()) == {None}
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", ""])
-def test_a_host_that_others_can_reach_is_refused(host: str) -> None:
-    assert refusal(f'[server]\nhost = "{host}"\n').startswith(f"headrace.toml, [server] host: {host} is not available")
+def test_who_may_is_read_from_the_file() -> None:
+    given = loaded(
+        '[server]\nhost = "0.0.0.0"\naccess = true\npublic_url = "https://chat.example/"\n'
+        'allowed_hosts = ["chat.lan", "192.168.1.2"]\nallowed_origins = ["https://tools.example"]\n'
+        'trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]\n[limits]\nrequests_per_minute = 60\ntokens_per_day_all = 9\n'
+    )
+    server = given.server
+    assert (server.host, server.access, server.public_url) == ("0.0.0.0", True, "https://chat.example/")
+    assert server.allowed_hosts == ("chat.lan", "192.168.1.2")
+    assert server.allowed_origins == ("https://tools.example",)
+    assert server.trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
+    assert given.limits == LimitSettings(requests_per_minute=60, tokens_per_day_all=9)
+
+
+def test_who_may_is_read_from_the_environment() -> None:
+    given = loaded(
+        environ={
+            "HEADRACE_SERVER_ACCESS": "true",
+            "HEADRACE_ALLOWED_HOSTS": "chat.lan, ::1",
+            "HEADRACE_LIMITS_STREAMS": "4",
+        }
+    )
+    assert (given.server.access, given.server.allowed_hosts, given.limits.streams) == (True, ("chat.lan", "::1"), 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[limits]\nstreams = 0\n", "[limits] streams: expected a whole number from 1 to 1000000, not 0"),
+        ("[limits]\ntokens_per_day = 0\n", "[limits] tokens_per_day: expected a whole number from 1 to "),
+        ("[limits]\nrequests = 1\n", "[limits] requests: no such key; the nearest is requests_per_minute"),
+        ('[server]\naccess = "perhaps"\n', "[server] access: expected true or false"),
+        ('[server]\nallowed_hosts = ["a.example:80"]\n', "[server] allowed_hosts: expected names or addresses"),
+    ],
+)
+def test_who_may_and_how_much_is_checked(text: str, message: str) -> None:
+    assert refusal(text).startswith(f"headrace.toml, {message}")
 
 
 def test_a_provider_may_stand_in_the_environment_alone() -> None:

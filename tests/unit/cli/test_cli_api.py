@@ -50,6 +50,15 @@ async def test_an_error_of_the_server_keeps_its_code_and_message(server: FakeSer
     assert (caught.value.code, caught.value.answered) == ("chat_busy", 409)
 
 
+async def test_who_is_not_known_is_told_how_to_say_so(server: FakeServer, client: Client) -> None:
+    server.answer(error_reply(401, "unauthorized", "Who are you?"))
+    with pytest.raises(Refused) as caught:
+        await Api(client, server.url, "t0k3n").call("GET", "/chats")
+    assert caught.value.message.startswith("Who are you? Set HEADRACE_TOKEN to a token of this server; ")
+    assert "`headrace token create NAME`" in caught.value.message
+    assert "t0k3n" not in caught.value.message
+
+
 async def test_the_details_of_an_error_are_kept(server: FakeServer, client: Client) -> None:
     error = {"code": "chat_busy", "message": "An answer is being made.", "details": {"run_id": "run_1"}}
     server.answer(json_reply({"error": error}, 409))

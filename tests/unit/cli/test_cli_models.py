@@ -146,8 +146,31 @@ async def test_a_server_that_is_not_there_is_told_in_one_sentence(server: FakeSe
 
 
 async def test_a_refusal_is_told_by_code_and_message(server: FakeServer) -> None:
-    server.answer(error_reply(401, "unauthorized", "Who are you?"), error_reply(401, "unauthorized", "Who are you?"))
-    assert await finished(server) == (1, "", "unauthorized: Who are you?\n")
+    server.answer(error_reply(403, "forbidden", "Not for you."), error_reply(403, "forbidden", "Not for you."))
+    assert await finished(server) == (1, "", "forbidden: Not for you.\n")
+
+
+async def test_who_is_not_known_is_told_how_to_say_so_and_the_token_is_not_shown(server: FakeServer) -> None:
+    server.answer(error_reply(401, "unauthorized", "Who are you?"))
+    status, out, notes = await finished(server, HEADRACE_TOKEN="t0k3n")
+    assert (status, out) == (1, "")
+    assert notes.startswith("unauthorized: Who are you? Set HEADRACE_TOKEN")
+    assert "`headrace token create NAME`" in notes
+    assert "t0k3n" not in notes
+
+
+async def test_the_line_end_of_a_file_is_no_part_of_the_token(server: FakeServer) -> None:
+    server.answer(error_reply(401, "unauthorized", "Who are you?"))
+    await finished(server, HEADRACE_TOKEN="t0k3n\n")
+    assert server.requests[0].headers["authorization"] == "Bearer t0k3n"
+
+
+async def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(server: FakeServer) -> None:
+    status, out, notes = await finished(server, HEADRACE_TOKEN="t0k3n\r\nHost: evil")
+    assert (status, out) == (1, "")
+    assert "The value of the header Authorization has a line break" in notes
+    assert "t0k3n" not in notes
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(

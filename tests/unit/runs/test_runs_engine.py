@@ -63,35 +63,35 @@ async def test_no_more_runs_start_than_the_settings_allow() -> None:
     works, gate = Works(max=2), asyncio.Event()
     works.upstream.answer = wait_for(gate)
     for run_id in ("a", "b"):
-        with works.engine.admit():
+        with works.engine.admit(1):
             await works.start(run_id)
     with (
         pytest.raises(Overloaded, match=r"2 runs are going on, as many as runs.max allows.") as caught,
-        works.engine.admit(),
+        works.engine.admit(1),
     ):
         pass
     assert (caught.value.code, caught.value.status, caught.value.retry_after_s) == ("overloaded", 503, 5)
     gate.set()
     await works.end("a")
-    with works.engine.admit():
+    with works.engine.admit(1):
         pass
     await works.end("b")
 
 
 async def test_those_that_are_being_stored_count() -> None:
     works = Works(max=2)
-    with works.engine.admit(), works.engine.admit(), pytest.raises(Overloaded), works.engine.admit():
+    with works.engine.admit(1), works.engine.admit(1), pytest.raises(Overloaded), works.engine.admit(1):
         pass
-    with works.engine.admit():
+    with works.engine.admit(1):
         pass
 
 
 async def test_a_run_that_could_not_be_stored_gives_its_room_back() -> None:
     works = Works(max=1)
     for _ in range(3):
-        with pytest.raises(ServerError), works.engine.admit():
+        with pytest.raises(ServerError), works.engine.admit(1):
             raise ServerError("the store failed")
-    with works.engine.admit():
+    with works.engine.admit(1):
         pass
 
 
@@ -104,7 +104,7 @@ async def test_a_run_whose_end_was_seen_makes_room_while_it_is_being_stored() ->
     works.settling = settling
     run = await works.start()
     await asyncio.wait_for(run.durable, 10)
-    with works.engine.admit():
+    with works.engine.admit(1):
         pass
     stored.set()
     await works.end()
@@ -166,7 +166,7 @@ async def test_draining_lets_runs_end_and_starts_no_more(works: Works) -> None:
     await turns()
     draining = asyncio.ensure_future(works.engine.drain(10))
     await turns()
-    with pytest.raises(Overloaded) as caught, works.engine.admit():
+    with pytest.raises(Overloaded) as caught, works.engine.admit(1):
         pass
     assert caught.value.code == "shutting_down"
     gate.set()
@@ -221,9 +221,9 @@ async def test_two_thousand_runs_at_once_all_end(works: Works) -> None:
     works.upstream.slots = 50
     count = 2_000
     for number in range(count):
-        with works.engine.admit():
+        with works.engine.admit(1):
             await works.start(f"run {number}", owner=number % 7)
-    with pytest.raises(Overloaded), works.engine.admit():
+    with pytest.raises(Overloaded), works.engine.admit(1):
         pass
     async with asyncio.timeout(60):
         for number in range(count):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headrace.core.errors import ServerError
-from headrace.store import migrations
+from headrace.store import migrations, schema
 from headrace.store.migrate import main, migrate
 from headrace.store.revisions import HEAD, prepare, revision_of
 
@@ -58,7 +58,7 @@ def test_a_table_may_be_replaced_without_losing_what_refers_to_it(path: Path, sc
         "CREATE TABLE renewed AS SELECT * FROM users",
         "DROP TABLE users",
         "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, role TEXT, created_at BIGINT)",
-        "INSERT INTO users SELECT * FROM renewed",
+        "INSERT INTO users SELECT id, name, role, created_at FROM renewed",
         "DROP TABLE renewed",
     )
     migrate(path, revision="next", scripts=replaced)
@@ -81,7 +81,7 @@ def test_a_migration_that_breaks_references_is_our_error(path: Path, scripts: Ne
 
 def test_the_program_migrates_and_says_where_the_copy_is(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript("DROP TABLE runs; DROP TABLE messages; DROP TABLE chats; DROP TABLE users")
+        connection.executescript("".join(f"DROP TABLE {table};" for table in schema.metadata.tables))
         connection.execute("DELETE FROM alembic_version")
     command = [sys.executable, "-m", "headrace.store.migrate", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -140,3 +140,50 @@ def test_a_crash_while_a_new_database_is_made_leaves_an_empty_one(path: Path, mo
     assert revision_of(path) is None
     prepare(path)
     assert revision_of(path) == HEAD
+
+
+def test_what_0002_kept_comes_through(path: Path) -> None:
+    make(path, "0002")
+    run(
+        path,
+        "INSERT INTO users (name, role, created_at) VALUES ('mary', 'user', 5), ('ann', 'admin', 6)",
+        "INSERT INTO chats (owner_id, title, parameters, created_at, updated_at, title_folded, source_id)"
+        " VALUES (2, 'A mill', '{}', 7, 8, 'a mill', 'x1')",
+        "INSERT INTO messages (owner_id, chat_id, role, parts, status, created_at, updated_at, text_folded)"
+        " VALUES (2, 2, 'user', '[]', 'complete', 7, 7, '')",
+        "INSERT INTO runs (id, owner_id, chat_id, message_id, status, model_requested, parameters, continues, created_at)"
+        " VALUES ('r1', 2, 2, 1, 'complete', 'auto', '{}', 0, 7)",
+    )
+    tables = ("chats", "messages", "runs")
+    kept = [run(path, f"SELECT * FROM {table} ORDER BY 1") for table in tables]  # noqa: S608 - names of ours
+    prepare(path)
+    assert [run(path, f"SELECT * FROM {table} ORDER BY 1") for table in tables] == kept  # noqa: S608 - the same
+    assert run(path, "SELECT id, name, role, disabled_at, passphrase FROM users") == [
+        (1, "local", "admin", None, None),
+        (2, "mary", "member", None, None),
+        (3, "ann", "admin", None, None),
+    ]
+    assert run(path, "PRAGMA foreign_key_check", "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_what_0003_kept_comes_through(path: Path) -> None:
+    make(path, "0003")
+    run(
+        path,
+        "INSERT INTO users (name, role, created_at) VALUES ('mary', 'member', 5)",
+        "INSERT INTO chats (owner_id, title, parameters, created_at, updated_at, title_folded)"
+        " VALUES (2, 'A mill', '{}', 7, 8, 'a mill')",
+        "INSERT INTO tokens (owner_id, digest, name, hint, created_at) VALUES (2, x'00', 'laptop', 'hr_abcde', 7)",
+    )
+    tables = ("users", "chats", "tokens")
+    kept = [run(path, f"SELECT * FROM {table} ORDER BY 1") for table in tables]  # noqa: S608 - names of ours
+    prepare(path)
+    assert [run(path, f"SELECT * FROM {table} ORDER BY 1") for table in tables] == kept  # noqa: S608 - the same
+    assert run(path, "SELECT * FROM templates", "PRAGMA foreign_key_check", "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_from_0003_on_the_first_user_is_an_admin(path: Path) -> None:
+    make(path, "0002")
+    run(path, "UPDATE users SET role = 'user'")
+    prepare(path)
+    assert run(path, "SELECT id, role FROM users") == [(1, "admin")]

@@ -14,7 +14,7 @@ from headrace.core.errors import Conflict
 from headrace.core.messages import TextPart
 from headrace.core.principal import LOCAL
 from headrace.store import migrate, schema, sqlite
-from headrace.store.records import ChatChanges, Outcome
+from headrace.store.records import ChatChanges, Outcome, TemplateChanges
 from headrace.store.revisions import prepare
 from headrace.store.store import Store
 
@@ -79,8 +79,10 @@ def first_rows(path: Path) -> list[tuple[object, ...]]:
 
 def test_every_row_has_an_owner() -> None:
     for table in schema.metadata.sorted_tables:
-        if table is not schema.users:
-            assert not table.c.owner_id.nullable
+        if table not in {schema.users, schema.secrets, schema.invitations}:
+            owner = table.c["owner_id" if "owner_id" in table.c else "user_id"]
+            assert not owner.nullable
+            assert owner.references(schema.users.c.id)
 
 
 async def test_no_call_goes_through_a_whole_table(tmp_path: Path) -> None:
@@ -97,7 +99,10 @@ async def test_no_call_goes_through_a_whole_table(tmp_path: Path) -> None:
         statement: plan
         for statement, plan in plans.items()
         if any(
-            re.match(r"SCAN (users|chats|messages|runs)\b(?!.*ix_runs_unfinished)|.*\(owner_id=\?\)", step)
+            re.match(
+                r"SCAN (users|chats|messages|runs|templates|tokens|sessions|invitations|spending|secrets)\b(?!.*ix_runs_unfinished)|.*\(owner_id=\?\)",
+                step,
+            )
             for step in plan
         )
     }
@@ -149,4 +154,36 @@ async def every_call(path: Path) -> None:
     await store.chats.list(LOCAL)
     await store.chats.list(LOCAL, query="hello")
     await store.chats.delete(LOCAL, chat.id)
+    await every_call_of_templates(store)
+    await every_call_of_who_may(store)
     await store.close()
+
+
+async def every_call_of_templates(store: Store) -> None:
+    template = await store.templates.create(LOCAL, name="Greet", content="Hello", now_ms=1)
+    await store.templates.get(LOCAL, template.id)
+    await store.templates.list(LOCAL)
+    await store.templates.update(LOCAL, template.id, TemplateChanges(name="Greeting"), now_ms=2)
+    await store.templates.delete(LOCAL, template.id)
+
+
+async def every_call_of_who_may(store: Store) -> None:
+    """Make each call that lets somebody in, but for those that list all there is or clean up."""
+    await store.secrets.master()
+    user = await store.users.add("mary", "admin", 1)
+    await store.users.change(user.id, now_ms=2, role="member", disabled=True)
+    await store.users.set_passphrase(user.id, "hashed")
+    await store.users.passphrase("mary")
+    await store.users.spendings(1)
+    token = await store.tokens.create(user.id, "laptop", bytes(32), "hr_abcde", None, None, 1)
+    await store.tokens.find(bytes(32))
+    await store.tokens.states([token.id])
+    await store.tokens.used({token.id: 2})
+    await store.tokens.revoke(LOCAL, token.id, 3)
+    session = await store.sessions.create(user.id, bytes(32), 9, 1)
+    await store.sessions.find(bytes(32))
+    await store.sessions.states([session.id])
+    await store.sessions.end(LOCAL, session.id, 2)
+    await store.sessions.end_all(user.id, 3)
+    await store.invitations.create(bytes(32), "member", None, None, user.id, 9, 1)
+    await store.invitations.take(bytes(32), 2)

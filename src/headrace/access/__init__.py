@@ -1,0 +1,1 @@
+"""Who may: what proves who calls, what each may do, and how much."""

@@ -1,0 +1,1 @@
+"""The doors of the five systems that Headrace replaces."""
