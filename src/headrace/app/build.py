@@ -19,6 +19,7 @@ from headrace.app.quotas import Quotas
 from headrace.app.reach import names_of
 from headrace.app.settings import Settings
 from headrace.chat.conversations import Conversations
+from headrace.chat.notices import Board, Notice, RunNotices
 from headrace.chat.turns import Turns, settle, spec_of
 from headrace.core.clock import Clock, SystemClock
 from headrace.core.errors import SettingsError
@@ -53,14 +54,15 @@ DAY_MS = 86_400_000
 
 
 class Program:
-    """What runs: the application for the server, and the engine to drain when it ends.
+    """What runs: the application for the server, and when it ends the engine to drain and the board to close.
 
     `link` is the secret of the link with which the first admin signs in; None where nobody needs one.
     """
 
-    def __init__(self, app: ASGIApp, engine: Engine, link: str | None) -> None:
+    def __init__(self, app: ASGIApp, engine: Engine, board: Board, link: str | None) -> None:
         self.app = app
         self.engine = engine
+        self.board = board
         self.link = link
 
 
@@ -82,7 +84,12 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
         stack.push_async_callback(quotas.close)
 
         providers = [registry.make(name, described) for name, described in settings.providers.items()]
-        watch = Watch(providers, clock=clock)
+        board = Board()
+        watch = Watch(
+            providers,
+            changed=lambda health: board.post_to_all(Notice(type="model.changed", provider=health.provider.name)),
+            clock=clock,
+        )
         bring_builtin(watch, settings)
         catalogue = Catalogue(watch, default=settings.models.default, aliases=settings.models.aliases)
         client = Client()
@@ -90,7 +97,9 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
         pulls = Pulls(client, hub_of(settings, client), models_of(settings), clock)
         stack.push_async_callback(pulls.close)
         meter = Meter()
-        world = World(journal, catalogue, Admission(), clock, (RunLog(), meter, Suspicion(watch), quotas))
+        world = World(
+            journal, catalogue, Admission(), clock, (RunLog(), meter, Suspicion(watch), quotas, RunNotices(board))
+        )
         runner = Engine(world, settle(store), _limits(settings), quotas.take)
         await _recover(runner, store)
         await watch.start()
@@ -114,7 +123,8 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
             catalogue=catalogue,
             pulls=pulls,
             turns=Turns(store, runner, catalogue, clock),
-            conversations=Conversations(store, runner, journal),
+            conversations=Conversations(store, runner, journal, board, clock),
+            board=board,
             pulse=Pulse(),
             meter=meter,
             encoder=native.Encoder(),
@@ -124,7 +134,7 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
         _show(meter, house, world)
         bounded = BodyLimit(entrance(house), settings.server.max_body_bytes)
         app = Gate(bounded, access, limits, names_of(settings.server))
-        yield Program(app, runner, await access.first_link() if access.on else None)
+        yield Program(app, runner, board, await access.first_link() if access.on else None)
 
 
 def _limits(settings: Settings) -> engine.Limits:

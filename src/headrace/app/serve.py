@@ -128,6 +128,7 @@ class _Server(uvicorn.Server):
         if draining.cancelled():
             self._drain(0)
         else:
+            self._program.board.close()
             self.should_exit = True
 
 

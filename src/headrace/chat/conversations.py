@@ -1,9 +1,12 @@
 """This module shows conversations as they are now: what is stored, and over it what is being made."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
+from headrace.chat.notices import Board, Kind, Notice
+from headrace.core.clock import Clock
 from headrace.core.fold import Fold, join
 from headrace.core.principal import Principal
 from headrace.core.status import LIVE
@@ -23,12 +26,26 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Conversations:
-    """Reads and removes; the owner is checked in every query."""
+    """Reads, changes and removes; the owner is checked in every query, and the owner's open pages are told."""
 
-    def __init__(self, store: Store, engine: Engine, journal: Journal) -> None:
+    def __init__(self, store: Store, engine: Engine, journal: Journal, board: Board, clock: Clock) -> None:
         self._store = store
         self._engine = engine
         self._journal = journal
+        self._board = board
+        self._clock = clock
+
+    async def create_chat(self, principal: Principal, **given: Any) -> records.Chat:
+        """Make a chat of what `Chats.create` takes."""
+        chat = await self._store.chats.create(principal, **given, now_ms=self._clock.now_ms())
+        self._tell(principal, "chat.created", chat.id)
+        return chat
+
+    async def change_chat(self, principal: Principal, chat_id: int, changes: records.ChatChanges) -> records.Chat:
+        """Change what is given of a chat. Raises `NotFound`."""
+        chat = await self._store.chats.update(principal, chat_id, changes, now_ms=self._clock.now_ms())
+        self._tell(principal, "chat.changed", chat_id)
+        return chat
 
     async def tree(self, principal: Principal, chat_id: int) -> tuple[records.Chat, tuple[Shown, ...]]:
         """Return a chat and all its messages. Raises `NotFound`."""
@@ -39,6 +56,12 @@ class Conversations:
     async def message(self, principal: Principal, message_id: int) -> Shown:
         """Return a message. Raises `NotFound`."""
         return await self._now(principal, await self._store.messages.get(principal, message_id))
+
+    async def check_run(self, principal: Principal, run_id: str) -> None:
+        """Raise `NotFound` where this is no run of the caller's."""
+        live = self._engine.get(run_id)
+        if live is None or live.spec.owner != principal.user_id:
+            await self._store.runs.get(principal, run_id)
 
     async def run(self, principal: Principal, run_id: str) -> records.Run:
         """Return a run. Raises `NotFound`."""
@@ -76,6 +99,7 @@ class Conversations:
         await self._forget(run_id for message in tree.messages for run_id in message.runs)
         # a turn that came in between has runs of its own
         await self._forget(await self._store.chats.delete(principal, chat_id))
+        self._tell(principal, "chat.deleted", chat_id)
 
     async def delete_message(self, principal: Principal, message_id: int) -> None:
         """Remove a message and all that follows it. Raises `NotFound`."""
@@ -87,6 +111,10 @@ class Conversations:
                 below.add(each.id)
         await self._forget(run_id for each in tree.messages if each.id in below for run_id in each.runs)
         await self._forget(await self._store.messages.delete(principal, message_id))
+        self._tell(principal, "message.deleted", message.chat_id, message_id)
+
+    def _tell(self, principal: Principal, kind: Kind, chat_id: int, message_id: int | None = None) -> None:
+        self._board.post(principal.user_id, Notice(type=kind, chat_id=chat_id, message_id=message_id))
 
     async def _forget(self, run_ids: Iterable[str]) -> None:
         ids = list(run_ids)

@@ -7,6 +7,7 @@ text in between is merged.
 """
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
@@ -14,7 +15,7 @@ from headrace.doors.sink import Sink
 from headrace.formats.port import StreamEncoder
 from headrace.journal.port import Cursor
 
-__all__ = ["STALL_S", "Follower", "Pulse"]
+__all__ = ["KEEPALIVE_S", "STALL_S", "Beating", "Follower", "Pulse"]
 
 logger = structlog.get_logger("headrace.doors")
 
@@ -26,23 +27,31 @@ STALL_S = 60.0
 PULSE_S = 1.0
 
 
+class Beating(Protocol):
+    """A reader that a `Pulse` looks after."""
+
+    def beat(self, now: float) -> None:
+        """Do what is due at this time of the loop's clock, about once a second."""
+        ...
+
+
 class Pulse:
     """One timer for all readers: keepalives for the quiet ones, the end for those that stalled."""
 
     def __init__(self) -> None:
-        self._followers: set[Follower] = set()
+        self._followers: set[Beating] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._followers)
 
-    def add(self, follower: "Follower") -> None:
-        """Look after a follower until it is removed."""
+    def add(self, follower: Beating) -> None:
+        """Look after a reader until it is removed."""
         self._followers.add(follower)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PULSE_S, self._beat)
 
-    def remove(self, follower: "Follower") -> None:
+    def remove(self, follower: Beating) -> None:
         """Look after it no more."""
         self._followers.discard(follower)
 

@@ -8,6 +8,7 @@ from fastapi import Request
 from headrace.access.access import Access
 from headrace.access.limits import Limits
 from headrace.chat.conversations import Conversations
+from headrace.chat.notices import Board
 from headrace.chat.turns import Turns
 from headrace.core.clock import Clock
 from headrace.core.errors import Forbidden, Unauthorized
@@ -42,6 +43,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     pulls: Pulls
     turns: Turns
     conversations: Conversations
+    board: Board
     pulse: Pulse
     meter: Meter
     encoder: native.Encoder

@@ -12,7 +12,7 @@ from headrace.doors.sink import SCOPE_KEY, Sink
 from headrace.formats.port import StreamEncoder
 from headrace.journal.port import Cursor, Journal
 
-__all__ = ["EventStream", "Guard"]
+__all__ = ["HEADERS", "EventStream", "Guard"]
 
 Guard = Callable[[Callable[[], None]], Callable[[], None]]
 """Is given what cuts the stream off, when it begins; returns what to call when it is over."""

@@ -52,9 +52,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 async def create(request: Request, body: NewSession | None = None) -> records.Chat:
     """Make a chat."""
-    house, body = house_of(request), body or NewSession()
-    now_ms = house.clock.now_ms()
-    return await house.store.chats.create(principal_of(request), title=body.title, model=body.model, now_ms=now_ms)
+    body = body or NewSession()
+    return await house_of(request).conversations.create_chat(principal_of(request), title=body.title, model=body.model)
 
 
 async def listed(request: Request) -> list[records.Chat]:

@@ -20,14 +20,13 @@ Id = Annotated[int, Path(ge=1)]
 @router.post("/chats", status_code=201, responses=views.returns(views.ChatView, status=201, text="The new chat."))
 async def create_chat(request: Request, body: ChatBody | None = None) -> Response:
     """Make a chat."""
-    house, body = house_of(request), body or ChatBody()
-    chat = await house.store.chats.create(
+    body = body or ChatBody()
+    chat = await house_of(request).conversations.create_chat(
         principal_of(request),
         title=body.title,
         model=body.model,
         system_prompt=body.system_prompt,
         parameters=body.parameters.given(),
-        now_ms=house.clock.now_ms(),
     )
     return views.answer(views.chat_view(chat), status=201)
 
@@ -56,12 +55,11 @@ async def get_chat(request: Request, chat_id: Id) -> Response:
 @router.patch("/chats/{chat_id}", responses=views.returns(views.ChatView))
 async def change_chat(request: Request, chat_id: Id, body: ChatChanges) -> Response:
     """Change what is given of a chat."""
-    house = house_of(request)
     given = {name: getattr(body, name) for name in body.model_fields_set}
     if "parameters" in given:
         given["parameters"] = body.parameters.given()
     changes = records.ChatChanges(**given)
-    chat = await house.store.chats.update(principal_of(request), chat_id, changes, now_ms=house.clock.now_ms())
+    chat = await house_of(request).conversations.change_chat(principal_of(request), chat_id, changes)
     return views.answer(views.chat_view(chat))
 
 
