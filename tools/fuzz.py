@@ -6,6 +6,7 @@ It starts from the golden files, changes them (bits, cuts, copies, splices, numb
 result whole and in pieces: both must end alike. What it finds is written to standard output, and the status is 1.
 """
 
+import argparse
 import itertools
 import random
 import sys
@@ -181,8 +182,12 @@ def _damaged(rng: random.Random, data: bytes) -> bytes:
 
 def main() -> int:
     """Fuzz; return the exit status."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    found = list(fuzz(seconds, int(sys.argv[2]) if len(sys.argv) > 2 else 1))  # noqa: PLR2004
+    parser = argparse.ArgumentParser(description="Feed every decoder damaged bytes.")
+    parser.add_argument("seconds", type=float, nargs="?", default=60.0)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    arguments = parser.parse_args()
+    seconds = arguments.seconds
+    found = list(fuzz(seconds, arguments.seed))
     for one in found[:20]:
         print(f"{one.decoder}: {one.what[:400]}\n  cuts {one.cuts}\n  data {one.data[:2000]!r}")
     print(f"{len(found)} found in {seconds:g} s")

@@ -1,13 +1,16 @@
 """What of a request is no body is bounded before it is read: its first line, its headers, and what stands for more."""
 
+import asyncio
 import json
 from itertools import repeat
 
 import pytest
 
 from headrace.app.protocol import MAX_HEAD
+from system.calls import Caller
 from system.raw_requests import Reply, raw, request
 from system.running import Running
+from system.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,6 +40,7 @@ async def test_a_head_is_taken_up_to_its_bound_and_no_further(server: Running, p
         reply = await raw(server.url, *(data[at : at + step] for at in range(0, len(data), step)))
 
         assert (size, reply.statuses) == (size, [status])
+    assert not [line for line in server.log if line.get("logger") == "asyncio"]
 
 
 @pytest.mark.parametrize(
@@ -95,3 +99,30 @@ async def test_a_body_in_the_smallest_chunks_is_no_head(server: Running) -> None
     reply = await raw(server.url, head, chunks, b"0\r\n\r\n")
 
     assert reply.statuses == [201]
+
+
+async def test_a_body_without_end_is_refused_and_takes_no_memory(server: Running) -> None:
+    head = request(
+        server.url, "/api/v1/chats", "Content-Type: application/json", "Transfer-Encoding: chunked", method="POST"
+    )
+    chunk = b"10000\r\n%b\r\n" % (b" " * 65_536)
+    before = server.resident_bytes
+
+    replies = await asyncio.gather(*(raw(server.url, head, *repeat(chunk, 4096)) for _ in range(8)))  # 256 MiB each
+
+    # 0: whoever is still sending may lose the reply with the connection
+    statuses = {reply.status for reply in replies}
+    assert 413 in statuses
+    assert statuses <= {0, 413}
+    assert server.resident_bytes - before < 64 << 20
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\r\n\r\n", b"GET /ready HTTP/1.1\r\nX: " + b"a" * 70_000])
+async def test_nothing_is_written_into_an_answer_that_goes_on(caller: Caller, garbage: bytes) -> None:
+    turn = await caller.turn(await caller.chat(), model="script/tokens-r20-n400")
+    async with await Wire.open(f"{caller.url}/api/v1/runs/{turn.run_id}/events") as wire:
+        await wire.until("text")
+        await asyncio.get_running_loop().sock_sendall(wire._sock, garbage)
+
+        await wire.cut_off()  # bytes that are no chunk would be an error
+    await caller.http.post(f"/runs/{turn.run_id}/stop")

@@ -114,7 +114,7 @@ class Protocol(HttpToolsProtocol):
             return
         self._loose += len(data)
         super().data_received(data)
-        if self._loose > MAX_HEAD and not self.transport.is_closing():
+        if self._loose > MAX_HEAD and not (self._refused or self.transport.is_closing()):
             self._refuse()
 
     def on_message_begin(self) -> None:
@@ -150,23 +150,30 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """See `HttpToolsProtocol`. Nothing is written into an answer that goes on."""
-        if self._too_long or self._is_answering():
+        if self._too_long:
             self._refuse()
-        else:
+        elif self._can_answer():
             super().send_400_response(msg)
 
     def _refuse(self) -> None:
-        if self._is_answering():
-            self.transport.abort()
-            return
-        self._refused = True
-        self.transport.write(_TOO_LONG)
-        # closed at once, with bytes that nobody has read, the connection would be reset and the answer lost
-        self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.abort)
+        if self._can_answer():
+            self._refused = True
+            self.transport.write(_TOO_LONG)
+            # closed at once, with bytes that nobody has read, the connection would be reset and the answer lost
+            self.transport.write_eof()
+            self.loop.call_later(LINGER_S, self.transport.abort)
 
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+    def _can_answer(self) -> bool:
+        """Return whether an answer can be written that is not the application's; where not, cut the connection off."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        if cycle.response_started or self.pipeline:
+            self.transport.abort()
+            return False
+        cycle.disconnected = True  # the application, which still waits for the body, has nobody to answer
+        cycle.message_event.set()
+        return True
 
 
 def _chunks_to(transport: asyncio.Transport) -> Callable[[bytes], None]:

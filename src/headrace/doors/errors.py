@@ -1,5 +1,7 @@
 """This module puts every error into the one envelope of our own API, or into the object of the contract it meets."""
 
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -8,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from headrace.core.errors import BadRequest, HeadraceError, Overloaded, ProviderError, TooManyRequests, Unauthorized
 from headrace.core.events import RunFailed, RunInterrupted, Terminal
@@ -31,6 +34,8 @@ CONTRACTS: tuple[tuple[str, type[contract.Encoder]], ...] = (
     ("/api/chatbot", studio.Encoder),
 )
 """Whose error object a refusal at a path, or below it, has; at every other path it is our own envelope."""
+
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
@@ -117,7 +122,15 @@ def install(app: FastAPI) -> None:
 
 
 async def _other(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # the framework names those of the first route that it found at this address
+        error.headers = {"allow": ", ".join(filter(partial(_takes, request), _METHODS))}
     return answer_to(error, request.scope["path"])
+
+
+def _takes(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

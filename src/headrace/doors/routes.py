@@ -55,6 +55,7 @@ def application(house: House) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses={"4XX": {"description": "A refusal."}, "5XX": {"description": "A failure."}},
     )
     app.state.house = house
     for prefix, router, scope in ROUTES:

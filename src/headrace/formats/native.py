@@ -53,7 +53,7 @@ def decode(entry: bytes) -> Event:
     """Return the event of an entry. Raises `ServerError` (`bad_entry`) where it is none."""
     try:
         return cast("Event", _decode(entry))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         return cast("Event", msgspec.convert(jsontext.decode(entry), Event))

@@ -40,7 +40,7 @@ def decode_segment(data: bytes) -> list[Piece]:
         raise Torn("A segment of the journal is damaged: its checksum does not fit.")
     try:
         return _decode(data[4:])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Torn("A segment of the journal is damaged: it cannot be read.") from error
 
 

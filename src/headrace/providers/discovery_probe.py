@@ -58,7 +58,7 @@ async def _ask(transport: Transport, url: str) -> _Reply:
         exchange.close()
     try:
         body = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         body = None
     return _Reply(exchange.status, exchange.headers, body)
 

@@ -53,7 +53,9 @@ def test_half_a_character_survives() -> None:
     assert native.decode(entry) == Text("a\ud83d")
 
 
-@pytest.mark.parametrize("bad", [b"", b"{", b'{"t":1,"type":"text"}', b'{"t":1,"type":"new.one"}', b"[1]", b'"\xff"'])
+@pytest.mark.parametrize(
+    "bad", [b"", b"{", b'{"t":1,"type":"text"}', b'{"t":1,"type":"new.one"}', b"[1]", b'"\xff"', b"[" * 100_000]
+)
 def test_what_is_no_entry_is_an_error(bad: bytes) -> None:
     with pytest.raises(ServerError) as raised:
         native.decode(bad)
