@@ -4,7 +4,7 @@ Requests, heads and ends go through ASGI as usual; only the pieces of a stream's
 follower into the transport in one call. Measured against ASGI's `send` it saves a coroutine and a task switch a token,
 and it gives what ASGI does not: whether the reader is behind, when it is gone, and a way to cut it off.
 
-It also bounds what uvicorn reads of a request beside the body, and passes no trailer on as if it were a header.
+It also bounds what uvicorn reads of a request beside the body, and how long that takes, and passes no trailer on as if it were a header.
 """
 
 import asyncio
@@ -16,10 +16,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from headrace.doors.errors import reply
 from headrace.doors.sink import SCOPE_KEY
 
-__all__ = ["MAX_HEAD", "ConnectionSink", "Protocol"]
+__all__ = ["HEAD_S", "MAX_HEAD", "ConnectionSink", "Protocol"]
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head, its first line and all headers; also of what else is no body: trailers, chunk sizes."""
+
+HEAD_S = 30.0
+"""How long a request's head may take to come, from the connection or its first byte on; then the connection is cut."""
 
 LINGER_S = 1.0
 """How long a connection that was refused is kept, so that a client that is still sending gets to read why."""
@@ -92,10 +95,12 @@ class Protocol(HttpToolsProtocol):
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
         self._sink = ConnectionSink(transport)
+        self._late = self.loop.call_later(HEAD_S, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         super().connection_lost(exc)
+        self._late.cancel()
         self._sink.close()
 
     def pause_writing(self) -> None:
@@ -121,6 +126,8 @@ class Protocol(HttpToolsProtocol):
         """See `HttpToolsProtocol`."""
         super().on_message_begin()
         self._in_head = True
+        if self._late.cancelled():
+            self._late = self.loop.call_later(HEAD_S, self.transport.abort)
         extensions: dict[str, Any] = {SCOPE_KEY: self._sink}
         self.scope["extensions"] = extensions
 
@@ -136,6 +143,7 @@ class Protocol(HttpToolsProtocol):
             self._too_long = True
             raise _TooLong
         self._in_head, self._loose = False, 0
+        self._late.cancel()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
