@@ -71,6 +71,18 @@ def settings_page() -> str:
         - Relative paths are relative to the working directory.
         """,
         *sections,
+        "## `[doors.NAME]`\n\nAny of " + _listed(settings.DOORS) + ". " + (inspect.getdoc(settings.Door) or ""),
+        _settings_table(settings.Door),
+        """
+## Variables of the replaced systems
+
+Read from the environment or the same `.env`, without a prefix.
+
+| variable | meaning |
+|---|---|
+| `ENABLE_STREAMING` | With `false` the door of the documents' chat does not stream: it answers 409, and names the one that answers in one piece. |
+| `LLM_COMM_MODE=sse` | The server of llama.cpp at `LLM_SERVER_URL` becomes the provider `lam`, which the studio's door asks unless the chat or the request names a model. |
+""".strip(),
         "## What is found\n\n"
         "Model servers on this machine become providers by themselves when they answer, and are shown as down when they "
         f"go: {_listed(presets.SERVERS)}. GGUF files in the folder `models` of the data folder, and in folders "
@@ -86,8 +98,8 @@ def settings_page() -> str:
         f"{', '.join(f'`{name}` (`{service.variable}`)' for name, service in services.items())}.",
         "Where there is `api_key`, there is also `api_key_env`: the name of a variable that holds the key. A key that "
         "is given itself comes first. When the variable is not set, the provider is shown as down.",
-        f"## Not available yet\n\nThese are refused by name: {later} in `[server]`, the section `[doors]`, "
-        f"and the kinds of providers {', '.join(f'`{kind}`' for kind in settings.UNAVAILABLE['kinds'])}.",
+        f"## Not available yet\n\nThese are refused by name: {later} in `[server]`, "
+        f"`LLM_COMM_MODE=mqtt`, and the kinds of providers {', '.join(f'`{kind}`' for kind in settings.UNAVAILABLE['kinds'])}.",
     )
 
 

@@ -1,5 +1,6 @@
 """This module calls a server's own API, in the words of the tests."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,7 +11,7 @@ import httpx
 from fakes.upstream import FakeUpstream, Received
 from system.wire import Frame, Wire, frames_of
 
-__all__ = ["STREAM", "Caller", "Turn", "asked", "asked_for", "closed", "error_of", "marked", "text_in"]
+__all__ = ["STREAM", "Caller", "Turn", "asked", "asked_for", "closed", "error_of", "marked", "streaming", "text_in"]
 
 STREAM = {"Accept": "text/event-stream"}
 _PATIENCE_S = 20.0
@@ -130,6 +131,16 @@ async def closed(upstream: FakeUpstream, request: Received) -> float:
     """Wait until the other side has closed this request's connection; return when, in the loop's time."""
     await upstream.until(lambda: request.closed_at is not None)
     return request.closed_at or 0.0
+
+
+async def streaming(caller: Caller, model: str) -> str:
+    """Return the newest run that a model of `box` answers, once its first token is there."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            for run in (await caller.get("/runs?status=streaming"))["runs"]:
+                if run["model"] == f"box/{model}":
+                    return str(run["id"])
+            await asyncio.sleep(0.01)
 
 
 def text_in(message: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ _SCRIPTS: dict[str, list[dict[str, Any]]] = {
         {"usage": {"input_tokens": 10, "output_tokens": 2, "reasoning_tokens": 1}},
         {"finish": "length"},
     ],
+    "live-echo": [{"text": "{prompt}", "words": True, "wait_ms": 2}, _FINISH],
     # two tokens, late enough that the stream has begun, then a failure
     "breaks": [
         {"text": "one ", "wait_ms": 60},

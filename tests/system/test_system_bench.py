@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -22,6 +23,15 @@ def test_every_token_of_every_stream_arrives_in_a_small_measurement() -> None:
     rows = bench("-c", "10", "-r", "100", "-n", "20", "--rounds", "1", "--ramp", "0.1")
     mine = [row["figures"] for row in rows if row["server"] == "headrace"]
     assert [(one["streams"], one["complete"], one["tokens"]) for one in mine] == [(10, 10, 200)]
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx on the PATH")
+def test_every_door_is_measured_through_a_stock_nginx() -> None:
+    rows = bench("--proxy", "--rounds", "1")
+    assert [row["door"] for row in rows] == ["native", "relay", "multimodel", "tutor", "documents", "studio"]
+    for row in rows:
+        assert row["tokens"] == 2 * 99, "gaps between a hundred tokens, directly and through nginx"
+        assert min(row["gap_ms_p95"], row["proxied_gap_ms_p95"], row["head_ms_max"], row["proxied_head_ms_max"]) > 0
 
 
 @pytest.mark.crash

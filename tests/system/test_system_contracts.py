@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from fakes.upstream import FakeUpstream
-from system.calls import Caller, asked, closed, marked, text_in
+from system.calls import Caller, asked, closed, marked, streaming, text_in
 from system.contracts import CHATS, DOORS, Contract, error_fields, parsed, said_in, until_said
 from system.people import first_admin
 from system.running import Running, config
@@ -272,20 +272,12 @@ async def test_a_sibling_whose_run_is_stopped_answers_what_was_made(
     asking = asyncio.ensure_future(door.ask(caller, await caller.chat(), content, model="box/silent-after-2"))
     request = await asked(upstream, content)
     await upstream.until(lambda: request.sent == 2)
-    run_id = await streaming(caller)
+    run_id = await streaming(caller, request.model)
 
     await caller.stop(run_id)
 
     closing, text = door.whole_of(await asking)
     assert (closing["run_id"], closing["stopped"], text) == (run_id, True, "0 1 ")
-
-
-async def streaming(caller: Caller) -> str:
-    """Return the run that goes on, once its first token is there."""
-    async with asyncio.timeout(10):
-        while not (going := (await caller.get("/runs?status=streaming"))["runs"]):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return str(going[0]["id"])
 
 
 @ALL

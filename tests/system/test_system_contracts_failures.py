@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from fakes.upstream import FakeUpstream
-from system.calls import Caller, asked, closed, marked, text_in
+from system.calls import Caller, asked, closed, marked, streaming, text_in
 from system.contracts import DOORS, Contract, error_fields, said_in, until_said
 from system.running import Running, config
 
@@ -143,10 +143,7 @@ async def run_of(caller: Caller, upstream: FakeUpstream, content: str) -> str:
     """Return the run that asks the model this, once its two tokens are there."""
     request = await asked(upstream, content)
     await upstream.until(lambda: request.sent == 2)
-    async with asyncio.timeout(10):
-        while not (going := (await caller.get("/runs?status=streaming"))["runs"]):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return str(going[0]["id"])
+    return await streaming(caller, request.model)
 
 
 @pytest.mark.parametrize(

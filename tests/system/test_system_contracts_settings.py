@@ -6,7 +6,7 @@ import pytest
 
 from fakes.upstream import FakeUpstream
 from system.calls import Caller, marked
-from system.contracts import DOORS, error_fields, said_in
+from system.contracts import DOORS, error_fields, said_in, until_said
 from system.running import Running, config
 from system.wire import Wire
 
@@ -72,6 +72,23 @@ async def test_the_studios_server_is_the_default_of_its_door_alone(
         chat = await caller.chat(model="box/text")
         events = await DOORS["studio"].said(caller, chat, "Hello")
         assert (await caller.get(f"/runs/{events[-1]['run_id']}"))["model"] == "box/text", "and so may the chat"
+
+
+async def test_the_settings_may_let_a_doors_callers_leave(tmp_path: Path, upstream: FakeUpstream) -> None:
+    leave = {"on_disconnect": "detach"}
+    settings = config(box=upstream.base_url, doors__tutor=leave, doors__relay=leave)
+    async with Running(tmp_path, settings) as server, Caller(server.url) as caller:
+        ends = {}
+        for name, door in DOORS.items():
+            async with await door.open(caller, await caller.chat(), "Hello", model="box/text-r100-n40") as wire:
+                await until_said(wire, "1 ", door)
+            ends[name] = (await caller.frames(wire.headers["headrace-run"]))[-1].event
+        assert {name for name, end in ends.items() if end == "run.finished"} == {
+            "tutor",
+            "relay.generate",
+            "relay.chat",
+        }
+        assert {end for name, end in ends.items() if name in {"multimodel", "documents", "studio"}} == {"run.stopped"}
 
 
 @ALL

@@ -75,22 +75,9 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         store, journal = await _kept(settings, clock, stack)
-        access = Access(store, Keys(await store.secrets.master()), clock, on=settings.server.access)
-        await access.open()
-        stack.push_async_callback(access.close)
-        limits = Limits(settings.limits, clock)
-        quotas = Quotas(limits, store, clock, counted=_counts_tokens(settings))
-        await quotas.open()
-        stack.push_async_callback(quotas.close)
-
-        providers = [registry.make(name, described) for name, described in settings.providers.items()]
+        access, limits, quotas = await _who_may(settings, store, clock, stack)
         board = Board()
-        watch = Watch(
-            providers,
-            changed=lambda health: board.post_to_all(Notice(type="model.changed", provider=health.provider.name)),
-            clock=clock,
-        )
-        bring_builtin(watch, settings)
+        watch = _watch(settings, board, clock)
         catalogue = Catalogue(watch, default=settings.models.default, aliases=settings.models.aliases)
         client = Client()
         stack.push_async_callback(client.close)
@@ -130,11 +117,37 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
             encoder=native.Encoder(),
             clock=clock,
             streaming=settings.streaming,
+            detached=frozenset(name for name, door in settings.doors.items() if door.on_disconnect == "detach"),
         )
         _show(meter, house, world)
         bounded = BodyLimit(entrance(house), settings.server.max_body_bytes)
         app = Gate(bounded, access, limits, names_of(settings.server))
         yield Program(app, runner, board, await access.first_link() if access.on else None)
+
+
+async def _who_may(
+    settings: Settings, store: Store, clock: Clock, stack: contextlib.AsyncExitStack
+) -> tuple[Access, Limits, Quotas]:
+    """Open what says who may do what, and how much, to be closed by the stack."""
+    access = Access(store, Keys(await store.secrets.master()), clock, on=settings.server.access)
+    await access.open()
+    stack.push_async_callback(access.close)
+    limits = Limits(settings.limits, clock)
+    quotas = Quotas(limits, store, clock, counted=_counts_tokens(settings))
+    await quotas.open()
+    stack.push_async_callback(quotas.close)
+    return access, limits, quotas
+
+
+def _watch(settings: Settings, board: Board, clock: Clock) -> Watch:
+    """Return what watches the providers of the settings, and the one that comes along."""
+    watch = Watch(
+        [registry.make(name, described) for name, described in settings.providers.items()],
+        changed=lambda health: board.post_to_all(Notice(type="model.changed", provider=health.provider.name)),
+        clock=clock,
+    )
+    bring_builtin(watch, settings)
+    return watch
 
 
 def _limits(settings: Settings) -> engine.Limits:

@@ -12,7 +12,7 @@ from headrace.access.limits import LimitSettings
 from headrace.app import logs
 from headrace.providers import presets
 
-__all__ = ["SECTIONS", "Journal", "Log", "Models", "Runs", "Server"]
+__all__ = ["DOORS", "SECTIONS", "Door", "Journal", "Log", "Models", "Runs", "Server"]
 
 _DAY_S = 86_400
 _Timeout = Annotated[float, Meta(gt=0, le=_DAY_S)]
@@ -65,7 +65,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of proxies in front, as `127.0.0.1` or `10.0.0.0/8`: only they are believed when they say
-    for whom they call, and whether over HTTPS."""
+    that they were called over HTTPS."""
 
 
 class Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +141,17 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     """`json`: one object in each line. `text`: words for people. `auto`: words on a terminal, otherwise objects."""
 
 
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """How one of the doors of the replaced systems treats those who call it."""
+
+    on_disconnect: Literal["stop", "detach"] = "stop"
+    """What a caller who leaves before the end does to the answer, unless somebody else reads it: `stop` it, or leave it
+    going (`detach`). A request with `Headrace-Detach: true` leaves it going in any case. What was made is kept."""
+
+
+DOORS = ("relay", "multimodel", "tutor", "documents", "studio")
+"""The doors that have such a table."""
+
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "server": Server,
     "runs": Runs,
@@ -149,4 +160,4 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "models": Models,
     "log": Log,
 }
-"""The sections of the settings; `providers` has tables of its own."""
+"""The sections of the settings; `providers` and `doors` have tables of their own."""

@@ -14,15 +14,17 @@ import msgspec
 
 from headrace.access.limits import LimitSettings
 from headrace.app import reach, sources
-from headrace.app.sections import SECTIONS, Journal, Log, Models, Runs, Server
+from headrace.app.sections import DOORS, SECTIONS, Door, Journal, Log, Models, Runs, Server
 from headrace.app.values import Given, convert, nearest
 from headrace.core.errors import SettingsError
 from headrace.providers import presets, registry
 
 __all__ = [
+    "DOORS",
     "EMBEDDED",
     "SECTIONS",
     "UNAVAILABLE",
+    "Door",
     "Journal",
     "Log",
     "Models",
@@ -36,10 +38,9 @@ __all__ = [
 
 UNAVAILABLE: Mapping[str, Collection[str]] = {
     "server": ("ollama_port",),
-    "doors": (),
     "kinds": ("anthropic", "gemini", "mqtt"),
 }
-"""What is planned and refused by name until it is there: keys of a section, whole sections, kinds of providers."""
+"""What is planned and refused by name until it is there: keys of a section, kinds of providers."""
 
 EMBEDDED = "embedded"
 """The name of the provider that `--model FILE` makes."""
@@ -65,7 +66,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings. `providers` has the checked table of each provider by its name.
+    """All settings. `providers` has the checked table of each provider by its name, `doors` those that were given.
 
     `found_keys` names the services whose usual variable holds a key in the environment: a key is never kept here.
     `streaming` is `ENABLE_STREAMING` of the environment: whether the door of the chat about documents streams.
@@ -77,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal = msgspec.field(default_factory=Journal)
     models: Models = msgspec.field(default_factory=Models)
     log: Log = msgspec.field(default_factory=Log)
+    doors: dict[str, Door] = {}
     providers: dict[str, Provider] = {}
     found_keys: tuple[str, ...] = ()
     streaming: bool = True
@@ -157,6 +159,7 @@ def _assemble(
     all_given: list[Given], kinds: Mapping[str, type[msgspec.Struct]], environ: Mapping[str, str]
 ) -> Settings:
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    doors: dict[str, dict[str, Any]] = {}
     tables: dict[str, dict[str, Given]] = {}
     places: dict[str, str] = {}
     for given in all_given:
@@ -164,8 +167,10 @@ def _assemble(
             match one.path:
                 case (section,):
                     _check_section(one, section)
+                case ("doors", name, *keys):
+                    doors.setdefault(name, {}).update(_door(one, name, keys))
                 case ("providers", name):
-                    _check_table(one)
+                    _check_table(one, "a provider is a table, as [providers.box]")
                     places[name] = one.where
                 case ("providers", name, key):
                     places.setdefault(name, one.where)
@@ -185,6 +190,7 @@ def _assemble(
         journal=Journal(**values["journal"]),
         models=Models(**values["models"]),
         log=Log(**values["log"]),
+        doors={name: Door(**table) for name, table in doors.items()},
         providers=providers,
         found_keys=tuple(name for name, service in presets.SERVICES.items() if environ.get(service.variable)),
         streaming=convert(_streaming(environ), bool),
@@ -210,9 +216,7 @@ def _provider_of_file(given: Given) -> list[Given]:
 
 
 def _check_section(given: Given, section: str) -> None:
-    if section in UNAVAILABLE and section not in SECTIONS:
-        raise SettingsError(f"{given.where}: not available yet")
-    known = [f"[{name}]" for name in (*SECTIONS, "providers")]
+    known = [f"[{name}]" for name in (*SECTIONS, "doors", "providers")]
     if not isinstance(given.value, dict):
         keys = [f"[server] {key}" for key in _types(Server)]
         raise SettingsError(f"{given.where}: stands in no section; the nearest setting is {nearest(section, keys)}")
@@ -220,9 +224,18 @@ def _check_section(given: Given, section: str) -> None:
         raise SettingsError(f"{given.where}: no such section; the nearest is {nearest(f'[{section}]', known)}")
 
 
-def _check_table(given: Given) -> None:
+def _check_table(given: Given, words: str) -> None:
     if not isinstance(given.value, dict):
-        raise SettingsError(f"{given.where}: a provider is a table, as [providers.box]")
+        raise SettingsError(f"{given.where}: {words}")
+
+
+def _door(given: Given, name: str, keys: list[str]) -> dict[str, Any]:
+    """Return what a setting of a door says: nothing, or one key and its value."""
+    if name not in DOORS:
+        raise SettingsError(f"{given.where}: no such door {name!r}; the nearest is {nearest(name, DOORS)}")
+    if not keys:
+        _check_table(given, "a door has a table, as [doors.tutor]")
+    return {key: convert(given, _known(key, _types(Door), given.where)) for key in keys}
 
 
 def _value(given: Given, section: str, key: str) -> Any:

@@ -19,6 +19,8 @@ PREFIX = "HEADRACE_"
 # Variables with our prefix that are no settings of the server: two are the client's, one names the file itself.
 _NOT_OURS = {"HEADRACE_URL", "HEADRACE_TOKEN", "HEADRACE_CONFIG"}
 
+_TABLES = frozenset({"providers", "doors"})  # sections whose keys are tables
+
 
 class Names:
     """The names that a variable may speak of: sections and their keys, providers and the keys of every kind."""
@@ -103,18 +105,18 @@ def _flatten(document: dict[str, Any], path: Path) -> Iterator[Given]:
     """Yield every section and every key in it: an empty section that nobody knows is a mistake too."""
     for section, table in document.items():
         yield Given((section,), table, f"{path}, [{section}]" if isinstance(table, dict) else f"{path}, {section}")
-        if section == "providers":
-            yield from _providers(table, path)
+        if section in _TABLES:
+            yield from _tables(section, table, path)
         elif isinstance(table, dict):
             for key, value in table.items():
                 yield Given((section, key), value, f"{path}, [{section}] {key}")
 
 
-def _providers(tables: Any, path: Path) -> Iterator[Given]:
+def _tables(section: str, tables: Any, path: Path) -> Iterator[Given]:
     for name, table in tables.items() if isinstance(tables, dict) else ():
-        yield Given(("providers", name), table, f"{path}, [providers.{name}]")
+        yield Given((section, name), table, f"{path}, [{section}.{name}]")
         for key, value in table.items() if isinstance(table, dict) else ():
-            yield Given(("providers", name, key), value, f"{path}, [providers.{name}] {key}")
+            yield Given((section, name, key), value, f"{path}, [{section}.{name}] {key}")
 
 
 def _path_of(variable: str, names: Names, where: str) -> tuple[str, ...]:
@@ -124,6 +126,9 @@ def _path_of(variable: str, names: Names, where: str) -> tuple[str, ...]:
     section, _, key = rest.partition("_")
     if section == "providers":
         return _provider_path(variable, key, names, where)
+    if section == "doors":
+        door, _, rest = key.partition("_")
+        return ("doors", door, rest)
     path = (section, key) if section in names.sections else ("server", rest)
     if path[1] not in names.sections[path[0]]:
         raise SettingsError(

@@ -12,6 +12,8 @@ import uvloop
 
 from headrace.app.bench.crash import Crashes, crash
 from headrace.app.bench.faults import Fault, faults
+from headrace.app.bench.proxy import summary as summary_of_proxy
+from headrace.app.bench.proxy import through_proxy
 from headrace.app.bench.speed import Speed, measure, summary
 from headrace.core.errors import HeadraceError
 
@@ -29,6 +31,7 @@ __all__ = ["bench"]
 @click.option("--kills", default=300, show_default=True, help="How often, with --crash.")
 @click.option("--seed", type=int, help="The moments, with --crash; the seed of a run is printed.")
 @click.option("--faults", "failing", is_flag=True, help="Let the model server fail in every way instead.")
+@click.option("--proxy", "proxied", is_flag=True, help="Read every door's stream through a stock nginx instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def bench(
     streams: int,
@@ -41,9 +44,10 @@ def bench(
     kills: int,
     seed: int | None,
     failing: bool,  # noqa: FBT001  click hands flags over by name
+    proxied: bool,  # noqa: FBT001  click hands flags over by name
     as_json: bool,  # noqa: FBT001  click hands flags over by name
 ) -> None:
-    """Measure this machine: what a token costs, against nginx in the same run; or what a crash costs.
+    """Measure this machine: what a token costs, against nginx in the same run; what a crash costs, or a proxy.
 
     Starts its own model server and its own Headrace on loopback, with data in a temporary folder, and ends both. The
     exit status is 1 where something was lost.
@@ -59,16 +63,20 @@ def bench(
             if failing:
                 _print_faults(asyncio.run(faults(folder)), as_json=as_json)
                 return
+            if proxied:
+                passed = uvloop.run(through_proxy(folder, rounds=rounds))
+                click.echo(_json(passed) if as_json else summary_of_proxy(passed))
+                return
             rows = uvloop.run(measure(speed, folder))
         except HeadraceError as error:
             click.echo(f"headrace: {error.message}", err=True)
             sys.exit(2)
-    click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode() if as_json else summary(rows))
+    click.echo(_json(rows) if as_json else summary(rows))
 
 
 def _crashed(result: Crashes, *, as_json: bool) -> int:
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
+        click.echo(_json(result))
     else:
         click.echo(
             f"{result.kills} kills, {result.runs} runs, {result.events_seen} events seen by readers, "
@@ -79,9 +87,13 @@ def _crashed(result: Crashes, *, as_json: bool) -> int:
     return 1 if result.wrong else 0
 
 
+def _json(result: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(result)).decode()
+
+
 def _print_faults(rows: list[Fault], *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        click.echo(_json(rows))
         return
     click.echo(f"{'the model server':18}{'the run':12}{'code':20}{'kept':>6}  message")
     for row in rows:

@@ -31,7 +31,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a route may use.
 
     `encoder` is shared by all readers of our own format. Without `streaming` the door of the chat about documents
-    answers in one piece.
+    answers in one piece. `detached` names the doors whose callers stop nothing by leaving.
     """
 
     store: Store
@@ -50,6 +50,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     readers: Readers = msgspec.field(default_factory=Readers)
     streaming: bool = True
+    detached: frozenset[str] = frozenset()
 
 
 def house_of(request: Request) -> House:

@@ -152,10 +152,6 @@ def test_a_key_of_a_later_version_is_refused_by_name(key: str) -> None:
     assert refusal(environ={variable: "x"}) == f"environment, {variable}: not available yet"
 
 
-def test_a_section_of_a_later_version_is_refused_by_name() -> None:
-    assert refusal('[doors.relay]\non_disconnect = "stop"\n') == "headrace.toml, [doors]: not available yet"
-
-
 @pytest.mark.parametrize("kind", settings.UNAVAILABLE["kinds"])
 def test_a_kind_of_a_later_version_is_refused_by_name(kind: str) -> None:
     message = refusal(f'[providers.box]\nkind = "{kind}"\n')

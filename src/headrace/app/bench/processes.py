@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from headrace.core.errors import ServerError
 
-__all__ = ["Process", "free_port", "headrace", "model_server", "nginx", "wait_for"]
+__all__ = ["Process", "free_port", "headrace", "model_server", "nginx", "stock_nginx", "wait_for"]
 
 READY_S = 20.0
 END_S = 15.0
@@ -34,6 +34,21 @@ http {{
       proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
     }}
   }}
+}}
+"""
+
+_STOCK = """\
+worker_processes 1;
+daemon off;
+pid nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off;
+  gzip on;
+  gzip_proxied any;
+  gzip_types text/event-stream;
+  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{upstream}; }} }}
 }}
 """
 
@@ -68,17 +83,20 @@ def model_server(folder: Path) -> Iterator[Process]:
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: int) -> Iterator[Process | None]:
     """Run nginx, which passes the model server's bytes through; None where it is not installed."""
-    binary = shutil.which("nginx")
-    if binary is None:
+    if shutil.which("nginx") is None:
         yield None
         return
-    port, prefix = free_port(), folder / "nginx"
-    prefix.mkdir()
-    config = prefix / "nginx.conf"
-    config.write_text(_NGINX.format(port=port, upstream=upstream))
-    with _started([binary, "-c", str(config), "-p", str(prefix)], folder, port) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield Process(port, tuple(map(int, children)))
+    with _nginx(folder / "nginx", upstream, _NGINX) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def stock_nginx(folder: Path, upstream: int) -> Iterator[Process]:
+    """Run nginx as it is when nobody thought of streams. Raises `ServerError` where it is not installed."""
+    if shutil.which("nginx") is None:
+        raise ServerError("nginx is not installed, or not on the PATH.", code="bench_failed")
+    with _nginx(folder / "stock", upstream, _STOCK) as process:
+        yield process
 
 
 @contextlib.contextmanager
@@ -115,6 +133,17 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
         else:
             return
+
+
+@contextlib.contextmanager
+def _nginx(prefix: Path, upstream: int, text: str) -> Iterator[Process]:
+    port, config = free_port(), prefix / "nginx.conf"
+    prefix.mkdir()
+    config.write_text(text.format(port=port, upstream=upstream))
+    command = ["nginx", "-c", str(config), "-p", str(prefix)]
+    with _started(command, prefix, port) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield Process(port, tuple(map(int, children)))
 
 
 @contextlib.contextmanager

@@ -49,13 +49,13 @@ async def stream_answer(request: Request, session_id: ChatPath, body: Question) 
             f"Streaming is switched off here. Use POST /api/chat/sessions/{session_id}/messages instead.",
             code="streaming_disabled",
         )
-    return await serving.stream(request, await _begun(request, session_id, body), Encoder())
+    return await serving.stream(request, await _begun(request, session_id, body), Encoder(), door="documents")
 
 
 @router.post("/chat/sessions/{session_id}/messages", responses=serving.WHOLE)
 async def answer(request: Request, session_id: ChatPath, body: Question) -> Response:
     """Answer a question in one piece."""
-    return await serving.whole(request, await _begun(request, session_id, body), Encoder())
+    return await serving.whole(request, await _begun(request, session_id, body), Encoder(), door="documents")
 
 
 @router.get("/chat/sessions", responses=sessions.LISTED)

@@ -31,13 +31,13 @@ class Conversation(sessions.Session, frozen=True, kw_only=True):
 @router.post("/chats/{chat_id}/generate-stream", responses=serving.STREAM)
 async def stream_answer(request: Request, chat_id: ChatPath, body: Content) -> Response:
     """Answer a message as it is made, with events that tell which model does."""
-    return await serving.stream(request, await _begun(request, chat_id, body), Encoder())
+    return await serving.stream(request, await _begun(request, chat_id, body), Encoder(), door="multimodel")
 
 
 @router.post("/chats/{chat_id}/generate", responses=serving.WHOLE)
 async def answer(request: Request, chat_id: ChatPath, body: Content) -> Response:
     """Answer a message in one piece."""
-    return await serving.whole(request, await _begun(request, chat_id, body), Encoder())
+    return await serving.whole(request, await _begun(request, chat_id, body), Encoder(), door="multimodel")
 
 
 @router.post("/chats", status_code=201, responses=views.returns(Conversation, status=201, text="The new chat."))

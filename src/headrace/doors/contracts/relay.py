@@ -22,7 +22,7 @@ class Prompt(serving.Asking):
     """What to complete; with `stream` token by token."""
 
     prompt: serving.Text
-    stream: bool = False
+    stream: bool | None = None
 
 
 class ChatMessage(serving.Asking):
@@ -35,21 +35,21 @@ class ChatMessage(serving.Asking):
 @router.post("/generate/stream", responses=serving.STREAM)
 async def stream_completion(request: Request, body: Prompt) -> Response:
     """Answer a prompt, outside every chat, token by token."""
-    return await serving.stream(request, await _begun(request, body), GenerateEncoder())
+    return await serving.stream(request, await _begun(request, body), GenerateEncoder(), door="relay")
 
 
 @router.post("/generate", responses=serving.WHOLE)
 async def complete(request: Request, body: Prompt) -> Response:
     """Answer a prompt, outside every chat, in one piece; with `stream` token by token."""
     serve = serving.stream if body.stream else serving.whole
-    return await serve(request, await _begun(request, body), GenerateEncoder())
+    return await serve(request, await _begun(request, body), GenerateEncoder(), door="relay")
 
 
 @router.post("/chat/stream", responses=serving.STREAM)
 async def stream_chat(request: Request, body: ChatMessage) -> Response:
     """Answer a message of a chat, token by token."""
     turn = await (_first_turn(request, body) if body.session_id is None else _turn(request, body, body.session_id))
-    return await serving.stream(request, turn.run_id, ChatEncoder())
+    return await serving.stream(request, turn.run_id, ChatEncoder(), door="relay")
 
 
 async def _begun(request: Request, body: Prompt) -> str:

@@ -1,7 +1,7 @@
 """This module serves a run in the words of a contract: as a stream, or in one piece.
 
-A caller who leaves before the end stops the run, its only way to cancel, unless somebody else reads it too or the
-request said `Headrace-Detach: true`. What was made is kept in any case.
+A caller who leaves before the end stops the run, its only way to cancel, unless somebody else reads it too, the
+request said `Headrace-Detach: true`, or the settings say so of the door. What was made is kept in any case.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ from headrace.core.principal import Principal
 from headrace.core.status import LIVE
 from headrace.doors.errors import head_of
 from headrace.doors.house import House, house_of, principal_of
-from headrace.doors.native.turns import FATE_S
 from headrace.doors.sink import SCOPE_KEY, Sink
 from headrace.doors.streams import EventStream, Guard
 from headrace.formats import contract, native
@@ -36,6 +35,9 @@ ChatId = Annotated[int, Field(ge=1, strict=False)]
 """The id of a chat in a body; front ends that keep it as text send it as text."""
 
 ChatPath = Annotated[int, Path(ge=1)]
+
+FATE_S = 0.03
+"""How long a door waits for a run's fate before it sends 200: with what it does besides, the head is out in 40 ms."""
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer as it is made.", "content": {"text/event-stream": {}}}
@@ -90,8 +92,11 @@ async def begin(
     return await start(parent_id=await _last_finished(house, principal, chat_id))
 
 
-async def stream(request: Request, run_id: str, encoder: contract.Encoder) -> Response:
-    """Answer with a run's events from the start; with status and error object where it has failed by now."""
+async def stream(request: Request, run_id: str, encoder: contract.Encoder, *, door: str) -> Response:
+    """Answer with a run's events from the start; with status and error object where it has failed by now.
+
+    `door` is the name under which the settings know who answers.
+    """
     house = house_of(request)
     run = house.engine.get(run_id)
     if run is not None:
@@ -104,19 +109,19 @@ async def stream(request: Request, run_id: str, encoder: contract.Encoder) -> Re
         0,
         encoder=encoder,
         pulse=house.pulse,
-        guard=_reader(request, run_id),
+        guard=_reader(request, run_id, door),
         headers={"headrace-run": run_id},
     )
 
 
-async def whole(request: Request, run_id: str, encoder: contract.Encoder) -> Response:
-    """Answer with all of a run once it has ended, always with its true status."""
+async def whole(request: Request, run_id: str, encoder: contract.Encoder, *, door: str) -> Response:
+    """Answer with all of a run once it has ended, always with its true status. `door` is as for `stream`."""
     house = house_of(request)
     run = house.engine.get(run_id)
     if run is not None:
         sink: Sink = request.scope["extensions"][SCOPE_KEY]
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        over = _reader(request, run_id)(sink.abort)
+        over = _reader(request, run_id, door)(sink.abort)
         sink.attach(_nothing, partial(_resolve, gone))
         try:
             await asyncio.wait([run.durable, gone], return_when=asyncio.FIRST_COMPLETED)
@@ -128,10 +133,11 @@ async def whole(request: Request, run_id: str, encoder: contract.Encoder) -> Res
     return await _ended(house, run_id, encoder)
 
 
-def _reader(request: Request, run_id: str) -> Guard:
+def _reader(request: Request, run_id: str, door: str) -> Guard:
     """Return what looks after the caller as a reader: cut off when access ends, and stopping the run by leaving."""
     house, principal = house_of(request), principal_of(request)
-    detached = request.headers.get("headrace-detach", "").strip().lower() == "true"
+    asked_to = request.headers.get("headrace-detach", "").strip().lower() == "true"
+    detached = asked_to or door in house.detached
 
     def guard(cut_off: Callable[[], None]) -> Callable[[], None]:
         call_off = house.access.watch(principal, cut_off)

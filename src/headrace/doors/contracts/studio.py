@@ -55,7 +55,7 @@ async def stream_answer(request: Request, body: Content) -> Response:
     """Answer a message as it is made."""
     key = (await session_keys(house_of(request)))(body.session_id)
     turn = await _begun(request, body)
-    return await serving.stream(request, turn.run_id, studio.Encoder(session_key=key))
+    return await serving.stream(request, turn.run_id, studio.Encoder(session_key=key), door="studio")
 
 
 @router.post("/messages", responses=serving.WHOLE)
@@ -66,7 +66,7 @@ async def answer(request: Request, body: Content) -> Response:
     said, made = (await messages.path(principal, turn.assistant_message_id))[-2:]
     question = studio.Message(said.id, "user", text_of(said.parts), sessions.iso(said.created_at))
     encoder = studio.ReplyEncoder(user_message=question, created_at=sessions.iso(made.created_at))
-    return await serving.whole(request, turn.run_id, encoder)
+    return await serving.whole(request, turn.run_id, encoder, door="studio")
 
 
 @router.get("/sessions", responses=sessions.LISTED)

@@ -16,8 +16,8 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["tutor"])
 
-Language = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z][A-Za-z ()_-]{1,59}$")]
-"""An English name or a language code, as `spanish`, `pt-BR`."""
+Language = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\pL[\pL\pM\d '(),._-]{1,59}$")]
+"""An English name or a language code, as `spanish`, `Portuguese (Brazil)`, `es-419`."""
 
 Level = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Ca-c][12]$")]
 """A level of the Common European Framework, A1 to C2."""
@@ -35,13 +35,13 @@ class Said(serving.Asking):
 @router.post("/chat/stream", responses=serving.STREAM)
 async def stream_answer(request: Request, body: Said) -> Response:
     """Answer a learner, token by token."""
-    return await serving.stream(request, await _begun(request, body), Encoder())
+    return await serving.stream(request, await _begun(request, body), Encoder(), door="tutor")
 
 
 @router.post("/chat", responses=serving.WHOLE)
 async def answer(request: Request, body: Said) -> Response:
     """Answer a learner in one piece."""
-    return await serving.whole(request, await _begun(request, body), Encoder())
+    return await serving.whole(request, await _begun(request, body), Encoder(), door="tutor")
 
 
 async def _begun(request: Request, body: Said) -> str:

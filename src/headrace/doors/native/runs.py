@@ -61,7 +61,10 @@ async def stop_run(request: Request, run_id: str) -> Response:
 @router.get(
     "/runs/{run_id}/events",
     responses={
-        200: {"description": "The events, from the one after `after` on.", "content": {"text/event-stream": {}}},
+        200: {
+            "description": "The events, from the one after `after` on.",
+            "content": {"text/event-stream": {}, "application/x-ndjson": {}},
+        },
         204: {"description": "There is nothing more: the run's last event is not after `after`."},
         410: {"description": "The events are no longer kept."},
     },
@@ -77,7 +80,8 @@ async def get_events(
     """Follow a run: its events so far, then the others as they are made.
 
     `Last-Event-ID` beats `after`. With `speed` the events come with the timing that they had, so many times as fast;
-    0 is at once. `format` is the words of another contract; its events have no `id`, so resume it with `after`.
+    0 is at once. `format` is the words of another API: `relay`, `multimodel`, `tutor`, `documents`, `studio`,
+    `openai_chat`, or, as lines of JSON, `ollama`. Its events have no `id`, so resume it with `after`.
     """
     _check_format(format)
     house, principal = house_of(request), principal_of(request)
