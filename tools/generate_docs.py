@@ -39,7 +39,6 @@ def settings_page() -> str:
     sections = [_section(name, struct) for name, struct in settings.SECTIONS.items()]
     kinds = [_kind(name, kind.settings) for name, kind in sorted(registry.KINDS.items())]
     services = {name: service for name, service in presets.SERVICES.items() if service.kind in registry.KINDS}
-    later = ", ".join(f"`{key}`" for key in settings.UNAVAILABLE["server"])
     return _page(
         "Settings",
         """
@@ -98,8 +97,8 @@ Read from the environment or the same `.env`, without a prefix.
         f"{', '.join(f'`{name}` (`{service.variable}`)' for name, service in services.items())}.",
         "Where there is `api_key`, there is also `api_key_env`: the name of a variable that holds the key. A key that "
         "is given itself comes first. When the variable is not set, the provider is shown as down.",
-        f"## Not available yet\n\nThese are refused by name: {later} in `[server]`, "
-        f"`LLM_COMM_MODE=mqtt`, and the kinds of providers {', '.join(f'`{kind}`' for kind in settings.UNAVAILABLE['kinds'])}.",
+        f"## Not available yet\n\nThese are refused by name: `LLM_COMM_MODE=mqtt`, "
+        f"and the kinds of providers {', '.join(f'`{kind}`' for kind in settings.UNAVAILABLE['kinds'])}.",
     )
 
 

@@ -229,6 +229,8 @@ class _Connection(asyncio.Protocol):
             self.list_models()
         elif request.path.endswith("/chat/completions"):
             await _behaviour(request.model)(self, request)
+        elif request.path.endswith("/embeddings"):
+            await self.embed(request)
         else:
             self.error(404)
         if not self.transport.is_closing():
@@ -249,6 +251,15 @@ class _Connection(asyncio.Protocol):
             for name in self.upstream.models
         ]
         self.reply(200, {"object": "list", "data": data})
+
+    async def embed(self, request: Received) -> None:
+        """Answer with vectors of two numbers: the text's length and its place. Of the model `silent`, never."""
+        if request.model == "silent":
+            await _for_ever()
+        texts = request.body["input"]
+        # the order does not matter, the index does
+        data = [{"object": "embedding", "index": at, "embedding": [len(each), at]} for at, each in enumerate(texts)]
+        self.reply(200, {"object": "list", "data": data[::-1], "usage": {"prompt_tokens": 7, "total_tokens": 7}})
 
     # what behaviours are made of
 

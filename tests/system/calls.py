@@ -118,7 +118,11 @@ def marked(text: str = "Hello") -> str:
 
 def asked_for(upstream: FakeUpstream, content: str) -> list[Received]:
     """Return the requests whose last message has this content."""
-    return [each for each in upstream.requests if each.body and each.body["messages"][-1]["content"] == content]
+    return [
+        each
+        for each in upstream.requests
+        if each.body.get("messages") and each.body["messages"][-1]["content"] == content
+    ]
 
 
 async def asked(upstream: FakeUpstream, content: str, count: int = 1) -> Received:

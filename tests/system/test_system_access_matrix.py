@@ -43,6 +43,8 @@ class Row:
 ECHO = "script/echo"
 TUTOR = {"user_message": "x", "language": "spanish", "difficulty_level": "A1", "model": ECHO}
 
+_ASKING = {"model": ECHO, "messages": [{"role": "user", "content": "x"}]}
+
 # `$name` is a new name, `$token` the caller's token, `$chat_id` a chat of the owner's: each of them in turn
 TABLE: Mapping[str, Row] = {
     "GET /": Row(None, open=True),
@@ -109,6 +111,27 @@ TABLE: Mapping[str, Row] = {
     "GET /api/v1/models/pulls": Row("admin"),
     "GET /api/v1/models/pulls/{pull_id}": Row("admin", 404),
     "DELETE /api/v1/models/pulls/{pull_id}": Row("admin", 404),
+    "POST /v1/chat/completions": Row("chat", body=_ASKING),
+    "POST /v1/completions": Row("chat", body={"model": "script/echo", "prompt": "x"}),
+    "POST /v1/embeddings": Row("chat", 400, {"model": "script/echo", "input": "x"}),
+    "GET /v1/models": Row("models"),
+    "GET /v1/models/{model_id:path}": Row("models"),
+    **{
+        f"{method} {prefix}/{act}": row
+        for prefix in ("/ollama/api", "/api")
+        for method, act, row in (
+            ("POST", "chat", Row("chat", body=_ASKING)),
+            ("POST", "embed", Row("chat", 400, {"model": "script/echo", "input": "x"})),
+            ("GET", "tags", Row("models")),
+            ("POST", "show", Row("models", body={"model": "script/echo"})),
+            ("GET", "ps", Row("models")),
+            ("GET", "version", Row("models")),
+            *(("POST", each, Row("models", 501)) for each in ("copy", "create", "embeddings", "pull", "push")),
+            ("DELETE", "delete", Row("models", 501)),
+        )
+    },
+    "POST /ollama/api/generate": Row("chat", body={"model": "script/echo", "prompt": "x"}),
+    "GET /ollama": Row(None),
     "GET /api/v1/users": Row("admin"),
     "POST /api/v1/users": Row("admin", 201, {"name": "$name"}),
     "PATCH /api/v1/users/{user_id}": Row("admin", body={}),
@@ -124,7 +147,12 @@ TABLE: Mapping[str, Row] = {
 }
 
 OWNED = {"chat_id", "session_id", "message_id", "run_id", "template_id", "token_id"}
-OTHER_PLACES: Mapping[str, tuple[Any, ...]] = {"pull_id": (1,), "act": ("warm",), "name": ("swagger-ui.css",)}
+OTHER_PLACES: Mapping[str, tuple[Any, ...]] = {
+    "pull_id": (1,),
+    "act": ("warm",),
+    "name": ("swagger-ui.css",),
+    "model_id": ("script/echo",),
+}
 
 Ids = Mapping[str, tuple[Any, ...]]
 
@@ -151,7 +179,7 @@ def routes() -> Iterator[str]:
     for prefix, router, _ in ROUTES:
         for route in router.routes:
             assert isinstance(route, Route), route
-            yield from (f"{method} {prefix}{route.path}" for method in route.methods or ())
+            yield from (f"{method} {prefix}{route.path}" for method in set(route.methods or ()) - {"HEAD"})
     for route in application(cast("House", None)).routes:
         if isinstance(route, Route):
             yield from (f"{method} {route.path}" for method in set(route.methods or ()) - {"HEAD"})
@@ -160,7 +188,7 @@ def routes() -> Iterator[str]:
 
 
 def places(path: str) -> list[str]:
-    return re.findall(r"\{(\w+)\}", path)
+    return re.findall(r"\{(\w+)(?::path)?\}", path)
 
 
 def is_owned(route: str) -> bool:
@@ -178,7 +206,7 @@ class Call(NamedTuple):
 def calls(route: str, ids: Ids) -> list[Call]:
     """Return the calls of a route, one for each of these ids."""
     method, path = route.split(" ")
-    names, body = places(path), TABLE[route].body
+    names, body, path = places(path), TABLE[route].body, path.replace(":path}", "}")
     ways = [path.format(**dict(zip(names, each, strict=True))) for each in product(*(ids[name] for name in names))]
     ways = [way + TABLE[route].query for way in ways]
     if body is None or "$chat_id" not in body.values():
@@ -208,10 +236,13 @@ async def ask(world: World, call: Call, headers: Mapping[str, str], *, token: st
 
 
 def code_of(reply: httpx.Response) -> str:
-    """Return an error's code, in our own envelope or in the form of the contract whose path it is."""
+    """Return an error's code, in our own envelope or in the form of the door whose path it is."""
     body = reply.json()
+    if body.keys() == {"error"} and isinstance(body["error"], str):  # Ollama's have no code
+        return {401: "unauthorized", 403: "forbidden"}[reply.status_code]
     error = body.get("error", body)
-    return str((error if isinstance(error, dict) else body)["code"])
+    code = str((error if isinstance(error, dict) else body)["code"])
+    return "unauthorized" if code == "invalid_api_key" else code
 
 
 # What the owner has

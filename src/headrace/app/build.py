@@ -17,7 +17,7 @@ from headrace.app.observing import RunLog, Suspicion
 from headrace.app.pull import hub_of, models_of
 from headrace.app.quotas import Quotas
 from headrace.app.reach import names_of
-from headrace.app.settings import Settings
+from headrace.app.settings import Server, Settings
 from headrace.chat.conversations import Conversations
 from headrace.chat.notices import Board, Notice, RunNotices
 from headrace.chat.turns import Turns, settle, spec_of
@@ -28,6 +28,7 @@ from headrace.doors.gate import Gate
 from headrace.doors.house import House
 from headrace.doors.limits import BodyLimit
 from headrace.doors.metrics import Meter
+from headrace.doors.ollama.port import OllamaPort
 from headrace.doors.routes import entrance
 from headrace.formats import native
 from headrace.journal.port import Journal
@@ -120,8 +121,7 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
             detached=frozenset(name for name, door in settings.doors.items() if door.on_disconnect == "detach"),
         )
         _show(meter, house, world)
-        bounded = BodyLimit(entrance(house), settings.server.max_body_bytes)
-        app = Gate(bounded, access, limits, names_of(settings.server))
+        app = _served(settings.server, house)
         yield Program(app, runner, board, await access.first_link() if access.on else None)
 
 
@@ -148,6 +148,13 @@ def _watch(settings: Settings, board: Board, clock: Clock) -> Watch:
     )
     bring_builtin(watch, settings)
     return watch
+
+
+def _served(server: Server, house: House) -> ASGIApp:
+    """Return the doors, and what stands before them."""
+    bounded = BodyLimit(entrance(house), server.max_body_bytes)
+    app: ASGIApp = Gate(bounded, house.access, house.limits, names_of(server))
+    return app if server.ollama_port is None else OllamaPort(app, server.ollama_port)
 
 
 def _limits(settings: Settings) -> engine.Limits:

@@ -23,7 +23,11 @@ def wanted(settings: Settings) -> Wanted:
     """Return what to find."""
     models, given = settings.models, settings.providers
     origins = set(_origins(given.values()))
-    taken = {settings.server.port, *(origin.port for origin in origins if _is_loopback(origin.host))}
+    taken = {
+        settings.server.port,
+        settings.server.ollama_port,
+        *(origin.port for origin in origins if _is_loopback(origin.host)),
+    }
     ports: dict[str, int] = {
         name: port for name, port in models.discovery_ports.items() if name not in given and port not in taken
     }

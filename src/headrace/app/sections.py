@@ -38,6 +38,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes a free one."""
 
+    ollama_port: _Port | None = None
+    """A port on which Ollama's API stands alone, as 11434: for clients that look for an Ollama there. It is below
+    `/ollama` in any case. Not set: no such port."""
+
     data_dir: Path = msgspec.field(default_factory=_data_home)
     """The folder of the databases, made where it is missing. One server for each folder."""
 
@@ -142,14 +146,14 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
-    """How one of the doors of the replaced systems treats those who call it."""
+    """How a door that speaks another system's words treats those who call it."""
 
     on_disconnect: Literal["stop", "detach"] = "stop"
     """What a caller who leaves before the end does to the answer, unless somebody else reads it: `stop` it, or leave it
     going (`detach`). A request with `Headrace-Detach: true` leaves it going in any case. What was made is kept."""
 
 
-DOORS = ("relay", "multimodel", "tutor", "documents", "studio")
+DOORS = ("relay", "multimodel", "tutor", "documents", "studio", "openai", "ollama")
 """The doors that have such a table."""
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = {

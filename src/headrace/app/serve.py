@@ -57,20 +57,22 @@ def serve(settings: Settings) -> int:
     check_listening(settings.server)
     logs.configure(level=settings.log.level, form=settings.log.format)
     with held(settings.server.data_dir):
-        listener = _bind(settings.server)
+        listeners = [_bind(settings.server.host, settings.server.port, "port")]
+        if settings.server.ollama_port is not None:
+            listeners.append(_bind(settings.server.host, settings.server.ollama_port, "ollama_port"))
         _raise_file_limit()
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(settings, listener))
+            runner.run(_serve(settings, listeners))
     return 0
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
+async def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
     async with build(settings) as program:
         server = _Server(program, settings.server)
         gc.collect()
         gc.freeze()  # what was built lives as long as the process: no collection need look at it again
         gc.set_threshold(*GC_THRESHOLDS)
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=listeners)
 
 
 class _Server(uvicorn.Server):
@@ -99,9 +101,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See `uvicorn.Server`."""
         await super().startup(sockets)
-        for listener in sockets or ():
+        for listener in reversed(sockets or ()):  # so that once it is said to be ready, all of it is
             host, port = listener.getsockname()[:2]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            if port == self._settings.ollama_port:
+                logger.info("server.ollama", url=url)
+                continue
             logger.info("server.ready", url=url, version=__version__, pid=os.getpid())
             if self._program.link is not None:
                 _tell_link(f"{url_of(self._settings, host=host, port=port)}/#signin={self._program.link}")
@@ -141,19 +146,18 @@ def _tell_link(link: str) -> None:
         sys.stderr.flush()
 
 
-def _bind(settings: ServerSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _bind(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise SettingsError(
-                f"Port {settings.port} is in use. End what uses it, or take another: --port (make run: PORT=)."
-            ) from error
-        raise SettingsError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from error
+            another = "--port (make run: PORT=)" if setting == "port" else f"`{setting}` in [server]"
+            raise SettingsError(f"Port {port} is in use. End what uses it, or take another: {another}.") from error
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
     listener.setblocking(False)
     return listener
 

@@ -37,10 +37,9 @@ __all__ = [
 ]
 
 UNAVAILABLE: Mapping[str, Collection[str]] = {
-    "server": ("ollama_port",),
     "kinds": ("anthropic", "gemini", "mqtt"),
 }
-"""What is planned and refused by name until it is there: keys of a section, kinds of providers."""
+"""What is planned and refused by name until it is there: kinds of providers."""
 
 EMBEDDED = "embedded"
 """The name of the provider that `--model FILE` makes."""
@@ -102,7 +101,7 @@ def load(
     dotenv = sources.read_dotenv(config.parent if config else Path())
     given = sources.from_file(config) if config else []
     names = sources.Names(
-        sections={name: {*_types(section), *UNAVAILABLE.get(name, ())} for name, section in SECTIONS.items()},
+        sections={name: set(_types(section)) for name, section in SECTIONS.items()},
         provider_keys={"kind", _ENABLED}.union(*(_provider_types(kind) for kind in kinds.values())),
         providers={one.path[1] for one in given if one.path[0] == "providers" and len(one.path) > 1},
     )
@@ -239,8 +238,6 @@ def _door(given: Given, name: str, keys: list[str]) -> dict[str, Any]:
 
 
 def _value(given: Given, section: str, key: str) -> Any:
-    if key in UNAVAILABLE.get(section, ()):
-        raise SettingsError(f"{given.where}: not available yet")
     value = convert(given, _known(key, _types(SECTIONS[section]), given.where))
     if section == "server":
         reach.check(key, value, given.where)

@@ -30,6 +30,10 @@ Call = Callable[..., Awaitable[records.Turn]]
 """One of the store's calls that begin a turn, all but `store.turns.Asked` given."""
 
 
+Told = Callable[[records.Turn], Request]
+"""What the model is told in a turn that is stored."""
+
+
 Body = tuple[Any, ...]
 """What was asked for: the same twice has the same hash."""
 
@@ -61,11 +65,13 @@ class Turns:
         parent_id: int | msgspec.UnsetType | None = msgspec.UNSET,
         template: Use | None = None,
         system_prompt: str | None = None,
+        messages: tuple[Message, ...] | None = None,
     ) -> records.Turn:
         """Store the user's message below `parent_id` (UNSET: the chat's leaf; None: nothing) and start its answer.
 
         With a template the message is what that makes of it, and is stored so: what becomes of the template later
-        changes nothing. A `system_prompt` stands in for the chat's, in this turn alone. Raises `NotFound`; `Conflict`
+        changes nothing. A `system_prompt` stands in for the chat's, in this turn alone; so do
+        `messages`, which are OpenAI's clients', for all that the model is told. Raises `NotFound`; `Conflict`
         with code `chat_busy` where the message to answer is still being made, or `client_id_reused`; `BadField` for a
         parent in another chat, for a template that is not there, and where `message_of` does; `Overloaded`;
         `TooManyRequests`.
@@ -73,6 +79,8 @@ class Turns:
         body: Body = ("turn", chat_id, parts, parent_id, asked)
         if system_prompt is not None:
             body = (*body, "system", system_prompt)
+        if messages is not None:
+            body = (*body, "messages", messages)
         if template is not None:
             body = (*body, template)
             try:
@@ -86,17 +94,25 @@ class Turns:
                 message = f"{error.message} List those there are, and name one."
                 raise BadField(message, field="template_id") from error
         call = partial(self._store.turns.begin, principal, chat_id, parts=parts, parent_id=parent_id)
-        return await self._start(principal, call, asked, body, system_prompt=system_prompt)
+        told = partial(_request, system_prompt=system_prompt, messages=messages, extras=messages is not None)
+        return await self._start(principal, call, asked, body, told=told)
 
     async def alone(
-        self, principal: Principal, messages: tuple[Message, ...], asked: Asked, *, body: Body | None = None
+        self,
+        principal: Principal,
+        messages: tuple[Message, ...],
+        asked: Asked,
+        *,
+        body: Body | None = None,
+        extras: bool = False,
     ) -> records.Run:
         """Start an answer to these messages, outside every chat; nothing but its run is stored.
 
-        `body` is what was asked for, where that is not these messages. Raises `Conflict` with code
+        `body` is what was asked for, where that is not these messages; `extras` as in `Request`. Raises `Conflict` with code
         `client_id_reused`; `Overloaded`; `TooManyRequests`.
         """
-        answer = self._alone(principal, messages, asked, body or ("alone", messages, asked))
+        request = Request(model="", messages=messages, parameters=asked.parameters, extras=extras)
+        answer = self._alone(principal, request, asked, body or ("alone", messages, asked))
         return await asyncio.shield(asyncio.ensure_future(answer))
 
     async def try_template(
@@ -155,9 +171,7 @@ class Turns:
         template = await self._store.templates.get(principal, use.template_id)
         return message_of(template, use.variables, parts)
 
-    async def _alone(
-        self, principal: Principal, messages: tuple[Message, ...], asked: Asked, body: Body
-    ) -> records.Run:
+    async def _alone(self, principal: Principal, request: Request, asked: Asked, body: Body) -> records.Run:
         run_id = new_run_id()
         with self._engine.admit(principal.user_id) as room:
             run = await self._store.runs.create(
@@ -170,24 +184,21 @@ class Turns:
                 body_hash=_hash(*body) if asked.client_id is not None else None,
             )
             if run.id == run_id:
-                request = Request(model="", messages=messages, parameters=asked.parameters)
                 await self._engine.start(spec_of(run), _prepare(request), room)
         return run
 
     async def _start(
-        self, principal: Principal, call: Call, asked: Asked, body: Body, *, system_prompt: str | None = None
+        self, principal: Principal, call: Call, asked: Asked, body: Body, *, told: Told | None = None
     ) -> records.Turn:
         # once stored, the run must start, whoever hangs up meanwhile
-        begun = self._begun(principal, call, asked, body, system_prompt)
+        begun = self._begun(principal, call, asked, body, told or _request)
         return await asyncio.shield(asyncio.ensure_future(begun))
 
-    async def _begun(
-        self, principal: Principal, call: Call, asked: Asked, body: Body, system_prompt: str | None
-    ) -> records.Turn:
+    async def _begun(self, principal: Principal, call: Call, asked: Asked, body: Body, told: Told) -> records.Turn:
         with self._engine.admit(principal.user_id) as room:
             turn = await self._stored(call, asked, body)
             if turn.created:
-                await self._engine.start(_spec(turn, principal), _prepare(_request(turn, system_prompt)), room)
+                await self._engine.start(_spec(turn, principal), _prepare(told(turn)), room)
         return turn
 
     async def _stored(self, call: Call, asked: Asked, body: Body) -> records.Turn:
@@ -297,12 +308,24 @@ def _again(run: records.Run, chat_id: int, message_id: int) -> records.Turn:
     )
 
 
-def _request(turn: records.Turn, system_prompt: str | None) -> Request:
-    messages = turn.history
+def _request(
+    turn: records.Turn,
+    *,
+    system_prompt: str | None = None,
+    messages: tuple[Message, ...] | None = None,
+    extras: bool = False,
+) -> Request:
+    messages = turn.history if messages is None else messages
     if system_prompt is not None:
         system = (Message("system", (TextPart(system_prompt),)),) if system_prompt else ()
         messages = (*system, *(message for message in messages if message.role != "system"))
-    return Request(model="", messages=messages, parameters=turn.parameters, continues=turn.continues)
+    return Request(
+        model="",
+        messages=messages,
+        parameters=turn.parameters,
+        continues=turn.continues,
+        extras=extras,
+    )
 
 
 def _prepare(request: Request) -> Prepare:

@@ -70,6 +70,8 @@ class RunView:
                 self._usage = event
             case events.RunFinished() | events.RunStopped() | events.RunFailed() | events.RunInterrupted():
                 pass  # `end` tells it
+            case events.Extra():
+                pass  # there are no words for it
             case events.Image() | events.ToolCall() | events.ToolResult() | events.Sources() | events.Corrections():
                 self._show_part(event)
             case _:

@@ -17,6 +17,7 @@ __all__ = [
     "HeadraceError",
     "NotAvailable",
     "NotFound",
+    "NotImplementedHere",
     "Overloaded",
     "ProviderError",
     "ServerError",
@@ -70,6 +71,13 @@ class NotAvailable(BadField):
     """The field or value names something that this version does not have. Never pretended."""
 
     default_code = "not_available"
+
+
+class NotImplementedHere(CallerError):
+    """A request of another program's API that makes no sense here; the message says what to do instead."""
+
+    status = 501
+    default_code = "not_implemented"
 
 
 class Unauthorized(CallerError):

@@ -12,6 +12,7 @@ __all__ = [
     "TERMINAL",
     "Corrections",
     "Event",
+    "Extra",
     "FinishReason",
     "Image",
     "InterruptReason",
@@ -145,6 +146,18 @@ class Corrections(msgspec.Struct, frozen=True, tag="corrections"):
     corrections: list[dict[str, Any]] | None
 
 
+class Extra(msgspec.Struct, frozen=True, kw_only=True, tag="extra", omit_defaults=True):
+    """What the upstream said besides, in OpenAI's chat format, for a client that speaks it too.
+
+    `chunk`, `choice`, `delta` and `usage` are where it stood. It belongs to what comes next.
+    """
+
+    chunk: dict[str, Any] = {}
+    choice: dict[str, Any] = {}
+    delta: dict[str, Any] = {}
+    usage: dict[str, Any] = {}
+
+
 class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long it took, in milliseconds since `run.started` or as durations, and how fast it went.
 
@@ -215,6 +228,7 @@ Event = (
     | ToolCall
     | ToolResult
     | Corrections
+    | Extra
     | Usage
     | RunFinished
     | RunStopped

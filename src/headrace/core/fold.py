@@ -77,6 +77,7 @@ class Fold:
                 | events.PromptProgress()
                 | events.Sources()
                 | events.Corrections()
+                | events.Extra()
             ):
                 pass
             case _ as unreachable:

@@ -57,11 +57,16 @@ class ToolResultPart(msgspec.Struct, frozen=True, tag="tool_result"):
 Part = TextPart | ReasoningPart | ImagePart | ToolCallPart | ToolResultPart
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One message of a conversation, as a model is told it."""
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of a conversation, as a model is told it.
+
+    `extra` is what the client said besides, or in other words, in the OpenAI chat format: a provider that speaks it
+    passes it on as it is, over what it makes of the parts.
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    extra: dict[str, Any] = {}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,13 +74,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` is the provider's own name of the model. `parameters` are those of the OpenAI chat API (`temperature`,
     `max_tokens`, ...); a provider passes on what it knows and what it is given. With `continues` the last message
-    is the assistant's, unfinished, and the answer goes on from its last character.
+    is the assistant's, unfinished, and the answer goes on from its last character. With `extras` the client
+    speaks OpenAI's chat format, and so is told what an upstream says in it that is no event of ours (`events.Extra`).
     """
 
     model: str
     messages: tuple[Message, ...]
     parameters: dict[str, Any] = {}
     continues: bool = False
+    extras: bool = False
 
 
 def text_of(parts: tuple[Part, ...]) -> str:

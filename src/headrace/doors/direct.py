@@ -66,7 +66,7 @@ async def _answer(endpoint: Endpoint, request: Request, place: str) -> Response 
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     except Exception as error:  # noqa: BLE001  the last resort, as the framework's is
-        return answer_to(error)
+        return answer_to(error, request.scope["path"])
 
 
 class _Heard:

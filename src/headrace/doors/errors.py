@@ -1,4 +1,4 @@
-"""This module puts every error into the one envelope of our own API, or into the object of the contract it meets."""
+"""This module puts every error into the one envelope of our own API, or into the words of the door it meets."""
 
 from functools import partial
 from http import HTTPStatus
@@ -13,11 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from headrace.core.errors import BadRequest, HeadraceError, Overloaded, ProviderError, TooManyRequests, Unauthorized
-from headrace.core.events import RunFailed, RunInterrupted, Terminal
+from headrace.core.events import RunFailed, RunInterrupted, RunStopped, Terminal
 from headrace.formats import contract, documents, multimodel, relay, studio, tutor
+from headrace.formats.ollama_reply import encode_error as encode_ollama_error
+from headrace.formats.openai_refusal import STOPPED, encode_error, status_of
 from headrace.journal.port import Pruned, UnknownRun
 
-__all__ = ["CONTRACTS", "answer_to", "head_of", "install", "reply_to", "reply_to_failure"]
+__all__ = ["CONTRACTS", "OLLAMA", "answer_to", "head_of", "install", "reply_to", "reply_to_failure"]
 
 logger = structlog.get_logger("headrace.doors")
 
@@ -35,6 +37,30 @@ CONTRACTS: tuple[tuple[str, type[contract.Encoder]], ...] = (
 )
 """Whose error object a refusal at a path, or below it, has; at every other path it is our own envelope."""
 
+OPENAI = "/v1"
+OLLAMA = "/ollama"
+"""Below which paths OpenAI's and Ollama's clients call; Ollama's that are free at the root are there too."""
+
+OLLAMA_AT_ROOT = frozenset(
+    {
+        f"/api/{name}"
+        for name in (
+            "chat",
+            "copy",
+            "create",
+            "delete",
+            "embed",
+            "embeddings",
+            "ps",
+            "pull",
+            "push",
+            "show",
+            "tags",
+            "version",
+        )
+    }
+)
+
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -50,7 +76,15 @@ def reply(
     details: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Return `{"error": {"code", "message", "details"?}}`, or the error object of the contract whose path it is."""
+    """Return `{"error": {"code", "message", "details"?}}`, or the error object of those whose path it is."""
+    if is_openai(path):
+        field = (details or {}).get("field")
+        content = encode_error(message, code=code, status=status_of(status), param=field)
+        headers = {**(headers or {}), "x-should-retry": "true" if retryable else "false"}
+        return Response(content, status_code=status_of(status), headers=headers, media_type="application/json")
+    if is_ollama(path):
+        content = encode_ollama_error(message)
+        return Response(content, status_code=status_of(status), headers=headers, media_type="application/json")
     spoken = next((encoder for below, encoder in CONTRACTS if path == below or path.startswith(f"{below}/")), None)
     if spoken is not None:
         content = spoken.refusal(message, code=code, retryable=retryable)
@@ -77,7 +111,17 @@ def reply_to(error: HeadraceError, path: str = "") -> Response:
     )
 
 
-def head_of(end: Terminal, run_id: str) -> tuple[int, dict[str, str]]:
+def is_openai(path: str) -> bool:
+    """Return whether OpenAI's clients call this path."""
+    return path.startswith(f"{OPENAI}/")
+
+
+def is_ollama(path: str) -> bool:
+    """Return whether Ollama's clients call this path."""
+    return path in OLLAMA_AT_ROOT or path == OLLAMA or path.startswith(f"{OLLAMA}/")
+
+
+def head_of(end: Terminal, run_id: str, path: str = "") -> tuple[int, dict[str, str]]:
     """Return status and headers of an answer that tells how a run ended, where nothing was sent before."""
     status = 200
     if isinstance(end, RunFailed):
@@ -85,6 +129,12 @@ def head_of(end: Terminal, run_id: str) -> tuple[int, dict[str, str]]:
     elif isinstance(end, RunInterrupted):
         status = Overloaded.status
     headers = {"headrace-run": run_id}
+    if is_openai(path) or is_ollama(path):
+        # a contract says in its closing event that the run was stopped; these have an error for it
+        status = STOPPED if isinstance(end, RunStopped) else status_of(status)
+    if is_openai(path):
+        retry = isinstance(end, RunInterrupted) or (isinstance(end, RunFailed) and end.retryable)
+        headers["x-should-retry"] = "true" if retry else "false"
     if status == Overloaded.status:
         headers["retry-after"] = "5"
     return status, headers

@@ -10,6 +10,12 @@ from headrace.doors.contracts import documents, multimodel, relay, studio, studi
 from headrace.doors.direct import Direct, Route
 from headrace.doors.house import House, needs
 from headrace.doors.native import chats, models, notices, pulls, runs, session, templates, tokens, turns, users
+from headrace.doors.ollama import chat as ollama_chat
+from headrace.doors.ollama import embeddings as ollama_embeddings
+from headrace.doors.ollama import models as ollama_models
+from headrace.doors.openai import chat as openai_chat
+from headrace.doors.openai import embeddings as openai_embeddings
+from headrace.doors.openai import models as openai_models
 
 __all__ = ["DIRECT", "ROUTES", "application", "entrance"]
 
@@ -30,13 +36,31 @@ ROUTES: tuple[tuple[str, APIRouter, Scope | None], ...] = (
     ("/api", documents.router, "chat"),
     ("/api/chatbot", studio.router, "chat"),
     ("/api/chatbot", studio_templates.router, "chat"),
+    ("/v1", openai_chat.router, "chat"),
+    ("/v1", openai_embeddings.router, "chat"),
+    ("/v1", openai_models.router, "models"),
+    *(
+        route
+        for prefix in ("/ollama/api", "/api")
+        for route in (
+            (prefix, ollama_chat.router, "chat"),
+            (prefix, ollama_embeddings.router, "chat"),
+            (prefix, ollama_models.router, "models"),
+            (prefix, ollama_models.refusals, "models"),
+        )
+    ),
+    ("/ollama/api", ollama_chat.completions, "chat"),
+    ("/ollama", ollama_models.root, None),
     ("", health.router, None),
     ("", health.figures, "admin"),
 )
 """Where each door stands, and what its callers need; None: its routes decide."""
 
 
-DIRECT = (Route("/api/v1/chats/", "/turns", turns.direct_turn),)
+DIRECT = (
+    Route("/api/v1/chats/", "/turns", turns.direct_turn),
+    Route("/v1/chat/completions", "", openai_chat.direct_completion),
+)
 """Those of them that begin an answer; see `doors.direct`."""
 
 

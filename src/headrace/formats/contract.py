@@ -266,6 +266,7 @@ class Encoder(ABC):
                 | events.Image()
                 | events.ToolCall()
                 | events.ToolResult()
+                | events.Extra()
             ):
                 pass
             case _ as unreachable:

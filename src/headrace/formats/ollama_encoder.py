@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from headrace.core import events
+from headrace.core.fold import Fold
 from headrace.formats import jsontext, native, ndjson
-from headrace.formats.ollama_request import arguments_of
+from headrace.formats.ollama_reply import call_of, end_error, said_of
 
 __all__ = ["ChatEncoder", "GenerateEncoder"]
 
@@ -31,7 +32,7 @@ class _Encoder(ABC):
 
     A run that fails, is interrupted or stopped ends with a line `{"error": ...}`, never with `done`. What the format
     has no place for (sources, corrections, tool results, progress) is left out, and so are pictures: in an answer
-    Ollama's own Python client refuses them.
+    Ollama's own Python client refuses them. For an answer in one piece `skip` all entries of the run, then `reply`.
     """
 
     content_type = "application/x-ndjson"
@@ -42,6 +43,7 @@ class _Encoder(ABC):
         self._t = 0
         self._calls = 0
         self._usage = events.Usage()
+        self._made = Fold()
         before, _, after = jsontext.encode_ascii({**self._said("\0"), "done": False}).rpartition(b'"\\u0000"')
         self._before, self._after = b'",' + before[1:], after + b"\n"
         self._name(model)
@@ -53,8 +55,9 @@ class _Encoder(ABC):
     def skip(self, entries: Sequence[bytes]) -> None:
         """Learn model, usage, time and counts from entries that the reader has already."""
         for entry in entries:
-            if native.raw_delta(entry) is None:
-                self._learn(native.decode(entry))
+            event = native.decode(entry)
+            self._made.feed(event)
+            self._learn(event)
         self._t = native.time_of(entries[-1]) if entries else self._t
 
     def encode(self, seq: int, entries: Sequence[bytes], *, merge: bool = False) -> bytes:
@@ -67,6 +70,20 @@ class _Encoder(ABC):
     def keepalive(self) -> bytes:
         """Return a line with no text in it: no client takes it for an event, and a blank line would break some."""
         return self._line(self._said(""))
+
+    def reply(self) -> bytes:
+        """Return the whole answer as one object, or the error where it is not whole.
+
+        Raises `ValueError` where the run goes on.
+        """
+        end = self._made.terminal
+        if end is None:
+            raise ValueError("only a run that has ended has a reply")
+        if not isinstance(end, events.RunFinished):
+            return end_error(end)
+        text, thoughts, calls = said_of(self._made)
+        more = {"tool_calls": calls} if calls else {}
+        return self._finished(self._said(text, thoughts=thoughts, **more), end.reason)
 
     @abstractmethod
     def _said(self, text: str, *, thoughts: str = "", **more: Any) -> dict[str, Any]:
@@ -99,9 +116,8 @@ class _Encoder(ABC):
         match event:
             case events.Reasoning(delta):
                 return self._line(self._said("", thoughts=delta))
-            case events.ToolCall(call_id, name, arguments):
-                function = {"index": self._calls - 1, "name": name, "arguments": arguments_of(arguments)}
-                return self._line(self._said("", tool_calls=[{"id": call_id, "function": function}]))
+            case events.ToolCall():
+                return self._line(self._said("", tool_calls=[call_of(event, self._calls - 1)]))
             case events.RunFinished() | events.RunStopped() | events.RunFailed() | events.RunInterrupted():
                 return self._end(event)
             case (
@@ -116,6 +132,7 @@ class _Encoder(ABC):
                 | events.Image()
                 | events.ToolResult()
                 | events.Corrections()
+                | events.Extra()
                 | events.Usage()
             ):
                 return b""
@@ -125,16 +142,14 @@ class _Encoder(ABC):
     def _end(self, terminal: events.Terminal) -> bytes:
         match terminal:
             case events.RunFinished(reason):
-                figures = _figures(self._usage, self._t)
-                return self._line(self._said(""), done=True, done_reason=_DONE[reason], **figures)
-            case events.RunFailed(message=message):
-                return _error(message)
-            case events.RunStopped():
-                return _error("The answer was stopped.")
-            case events.RunInterrupted():
-                return _error("The server went away in mid-answer.")
+                return self._finished(self._said(""), reason)
+            case events.RunFailed() | events.RunStopped() | events.RunInterrupted():
+                return ndjson.encode(end_error(terminal))
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _finished(self, said: dict[str, Any], reason: events.FinishReason) -> bytes:
+        return self._line(said, done=True, done_reason=_DONE[reason], **_figures(self._usage, self._t))
 
     def _name(self, model: str) -> None:
         """Make what stands before every time, once for each model."""
@@ -172,25 +187,23 @@ def _figures(usage: events.Usage, t: int) -> dict[str, int]:
     """
     timings = usage.timings or events.Timings()
     waited = (timings.queued_ms or 0) + (timings.loading_ms or 0)
+    total = (t if timings.total_ms is None else timings.total_ms) * _NS_IN_MS
     reading_ms = None if timings.first_token_ms is None else max(0, timings.first_token_ms - waited)
     figures = {
-        "total_duration": (t if timings.total_ms is None else timings.total_ms) * _NS_IN_MS,
+        "total_duration": total,
         "load_duration": _ns(timings.loading_ms),
         "prompt_eval_count": usage.input_tokens,
-        "prompt_eval_duration": _duration(usage.input_tokens, timings.prompt_tokens_per_second, reading_ms),
+        "prompt_eval_duration": _duration(usage.input_tokens, timings.prompt_tokens_per_second, reading_ms, total),
         "eval_count": usage.output_tokens,
-        "eval_duration": _duration(usage.output_tokens, timings.tokens_per_second, timings.generation_ms),
+        "eval_duration": _duration(usage.output_tokens, timings.tokens_per_second, timings.generation_ms, total),
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def _duration(tokens: int | None, speed: float | None, measured_ms: int | None) -> int | None:
-    return round(tokens / speed * _NS_IN_S) if tokens is not None and speed else _ns(measured_ms)
+def _duration(tokens: int | None, speed: float | None, measured_ms: int | None, total: int) -> int | None:
+    # a speed that was measured here is that of the tokens after the first: no part may be longer than the whole
+    return min(total, round(tokens / speed * _NS_IN_S)) if tokens is not None and speed else _ns(measured_ms)
 
 
 def _ns(ms: int | None) -> int | None:
     return None if ms is None else ms * _NS_IN_MS
-
-
-def _error(message: str) -> bytes:
-    return ndjson.encode(jsontext.encode_ascii({"error": message}))

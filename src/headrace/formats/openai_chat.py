@@ -12,25 +12,26 @@ from headrace.core.errors import ProviderError
 from headrace.core.events import Event, FinishReason
 from headrace.formats import sse
 from headrace.formats.openai_chat_answer import Answer
-from headrace.formats.openai_chat_encoder import Encoder
+from headrace.formats.openai_chat_encoder import Encoder, TextEncoder, completion_id
 from headrace.formats.openai_chat_request import encode_request
 from headrace.formats.openai_errors import error_in, error_of
 
-__all__ = ["Decoder", "Encoder", "decode_reply", "encode_request", "error_of"]
+__all__ = ["Decoder", "Encoder", "TextEncoder", "completion_id", "decode_reply", "encode_request", "error_of"]
 
 
 class Decoder:
     """One streamed answer: feed it the body as it arrives, `flush` and `close` it where the body ends.
 
     With `think` a `<think>` block at the very start of the text becomes `reasoning` (see `think.Splitter`), unless the
-    server tells thoughts apart by itself; leave it off for an answer that goes on from an earlier one. `done` says that
+    server tells thoughts apart by itself; leave it off for an answer that goes on from an earlier one. With `extras`
+    what is said besides is told, too (`events.Extra`). `done` says that
     nothing more will be read: `[DONE]` came, or the server failed.
     """
 
-    def __init__(self, *, think: bool = True) -> None:
+    def __init__(self, *, think: bool = True, extras: bool = False) -> None:
         self.done = False
         self._sse = sse.Decoder()
-        self._answer = Answer(think=think)
+        self._answer = Answer(think=think, extras=extras)
         self._failure: ProviderError | None = None
 
     @property
@@ -106,10 +107,10 @@ class Decoder:
         self._answer.end(events)
 
 
-def decode_reply(body: bytes, *, think: bool = True) -> tuple[list[Event], FinishReason]:
+def decode_reply(body: bytes, *, think: bool = True, extras: bool = False) -> tuple[list[Event], FinishReason]:
     """Return the events of a reply without streaming, and why the model ended it. Raises as `Decoder.feed`."""
     events: list[Event] = []
-    answer = Answer(think=think)
+    answer = Answer(think=think, extras=extras)
     answer.read(body, events)
     answer.end(events)
     if answer.finish_reason is None:

@@ -13,6 +13,7 @@ import msgspec
 from headrace.core.errors import ProviderError
 from headrace.core.events import Event, FinishReason, Image, PromptProgress, Reasoning, Text, Timings, ToolCall, Usage
 from headrace.formats import jsontext
+from headrace.formats.openai_chat_extras import Reader
 from headrace.formats.openai_errors import error_in, presentable
 from headrace.formats.think import Splitter
 
@@ -89,7 +90,7 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 class Answer:
     """One answer as it grows. `finish_reason` is why the model ended it, None until it is known."""
 
-    def __init__(self, *, think: bool) -> None:
+    def __init__(self, *, think: bool, extras: bool = False) -> None:
         self.finish_reason: FinishReason | None = None
         self._splitter = Splitter() if think else None
         self._halves: dict[type[Text | Reasoning], jsontext.Halves] = {}
@@ -97,6 +98,7 @@ class Answer:
         self._calls = _Calls()
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
+        self._extras = Reader() if extras else None
 
     def read(self, data: bytes, events: list[Event]) -> None:
         """Add what one chunk or reply says to `events`. Raises `ProviderError` where it is an error, or none of both."""
@@ -106,6 +108,8 @@ class Answer:
             chunk = self._odd(data)
         if chunk.error or chunk.object == "error":
             raise error_in(data)
+        if self._extras is not None:
+            events += self._extras.read(data)
         if chunk.prompt_progress is not None:
             progress = chunk.prompt_progress
             events.append(PromptProgress(progress.processed, progress.total, progress.cache))

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from headrace.core import events
-from headrace.core.errors import ProviderError
+from headrace.core.fold import Fold
 from headrace.formats import jsontext, native, sse
+from headrace.formats.openai_chat_extras import Gathered
+from headrace.formats.openai_chat_reply import encode_completion, encode_text, end_error, usage_of
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "TextEncoder", "completion_id"]
 
 _DONE = b"data: [DONE]\n\n"
-_CLIENT_FAULT = 500  # a status below it is the request's fault, from it on the server's
 
 
 class Encoder:
@@ -26,10 +27,11 @@ class Encoder:
 
     A run that fails, is interrupted or stopped ends with an error frame (the last with the code `stopped`) and
     `[DONE]`, never with a `finish_reason`. What the format has no place for (sources, corrections, tool results) is
-    left out.
+    left out. For an answer in one piece `skip` all entries of the run, then `reply`.
     """
 
     content_type = "text/event-stream"
+    kind = "chat.completion.chunk"
 
     def __init__(self, *, completion_id: str, model: str, created: int, include_usage: bool = False) -> None:
         self._id = completion_id
@@ -39,19 +41,28 @@ class Encoder:
         self._usage: events.Usage | None = None
         self._calls = 0
         self._images = 0
-        self._started = False
+        self._made: Fold | None = None
+        self._extras = Gathered()
+        self._plain = True  # a token is all that its chunk says
         self._name()
 
     def start(self) -> bytes:
         """Return the chunk with the role; nothing for a reader that has it already (`skip`)."""
-        return b"" if self._started else self._chunk({"role": "assistant", "content": ""})
+        return b"" if self._made is not None else self._chunk({"role": "assistant", "content": ""})
 
     def skip(self, entries: Sequence[bytes]) -> None:
-        """Learn model, usage and counts from entries that the reader has already."""
+        """Learn from entries that the reader has already."""
         for entry in entries:
-            self._started = True
-            if native.raw_delta(entry) is None:
-                self._learn(native.decode(entry))
+            self._made = self._made or Fold()
+            event = native.decode(entry)
+            self._made.feed(event)
+            self._learn(event)
+
+    def reply(self) -> bytes:
+        """Return the whole completion; the error where the run did not finish. See `encode_completion`."""
+        return encode_completion(
+            self._made or Fold(), completion_id=self._id, model=self._model, created=self._created, extras=self._extras
+        )
 
     def encode(self, seq: int, entries: Sequence[bytes], *, merge: bool = False) -> bytes:
         """Return the chunks of these entries; `seq` is not shown, for an `id` line would break clients."""
@@ -69,8 +80,14 @@ class Encoder:
         delta = native.raw_delta(entry)
         if delta is None:
             event = native.decode(entry)
+            # what came with nothing that is told goes out by itself, before there is more of it
+            more = isinstance(event, events.Extra) and bool(event.choice or event.delta)
+            before = self._chunk({}) if more and not self._plain else b""
             self._learn(event)
-            return self._event(event)
+            self._plain = not self._extras.waiting
+            return before + self._event(event)
+        if not self._plain:
+            return self._chunk({"content": jsontext.decode(delta)})
         if not delta.isascii():
             delta = jsontext.encode_ascii(jsontext.decode(delta))
         return b"%b%b%b" % (self._before, delta, self._after)
@@ -86,6 +103,10 @@ class Encoder:
                 self._calls += 1
             case events.Image():
                 self._images += 1
+            case events.Extra():
+                self._extras.add(event)
+                if event.chunk:
+                    self._name()
             case _:
                 pass
 
@@ -114,6 +135,7 @@ class Encoder:
                 | events.Sources()
                 | events.ToolResult()
                 | events.Corrections()
+                | events.Extra()
                 | events.Usage()
             ):
                 return b""
@@ -124,55 +146,64 @@ class Encoder:
         match terminal:
             case events.RunFinished(reason):
                 return self._chunk({}, finish=reason) + self._usage_chunk() + _DONE
-            case events.RunFailed(code, message):
-                status, _ = ProviderError.CODES.get(code, (_CLIENT_FAULT, False))
-                kind = "invalid_request_error" if status < _CLIENT_FAULT else "server_error"
-                return _error(message, kind, code) + _DONE
-            case events.RunStopped():
-                return _error("The answer was stopped.", "stopped", "stopped") + _DONE
-            case events.RunInterrupted():
-                return _error("The server went away in mid-answer.", "server_error", "interrupted") + _DONE
+            case events.RunFailed() | events.RunStopped() | events.RunInterrupted():
+                return sse.encode(end_error(terminal)) + _DONE
             case _ as unreachable:
                 assert_never(unreachable)
 
     def _name(self) -> None:
         """Make what stands around every token, once for each model."""
-        chunk = self._chunk({"content": "\0"})
+        chunk = self._frame([self._choice({"content": "\0"}, None)], None)
         self._before, _, self._after = chunk.rpartition(b'"\\u0000"')
 
     def _chunk(self, delta: dict[str, Any], *, finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return self._frame([choice], None)
+        choice, besides = self._extras.take()
+        self._plain = True
+        return self._frame([{**self._choice({**delta, **besides}, finish), **choice}], None)
 
     def _usage_chunk(self) -> bytes:
         usage = self._usage
         if usage is None or not self._include_usage:
             return b""
-        read, made = usage.input_tokens or 0, usage.output_tokens or 0
-        return self._frame(
-            [],
-            {
-                "prompt_tokens": read,
-                "completion_tokens": made,
-                "total_tokens": read + made,
-                "prompt_tokens_details": {"cached_tokens": usage.cached_tokens or 0},
-                "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
-            },
-        )
+        return self._frame([], usage_of(usage, self._extras.usage))
 
     def _frame(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None) -> bytes:
         chunk: dict[str, Any] = {
             "id": self._id,
-            "object": "chat.completion.chunk",
+            "object": self.kind,
             "created": self._created,
             "model": self._model,
             "choices": choices,
+            **self._extras.chunk,
         }
         if self._include_usage:
             chunk["usage"] = usage
         return sse.encode(jsontext.encode_ascii(chunk))
 
+    def _choice(self, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
+        return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
 
-def _error(message: str, kind: str, code: str) -> bytes:
-    error = {"message": message, "type": kind, "param": None, "code": code}
-    return sse.encode(jsontext.encode_ascii({"error": error}))
+
+def completion_id(run_id: str, prefix: str = "chatcmpl") -> str:
+    """Return the id of a run's completion."""
+    return f"{prefix}-{run_id.removeprefix('run_')}"
+
+
+class TextEncoder(Encoder):
+    """One reader's stream of a completion of the older kind: text alone."""
+
+    kind = "text_completion"
+
+    def start(self) -> bytes:
+        """Return nothing: there are no roles."""
+        return b""
+
+    def reply(self) -> bytes:
+        """Return the whole completion; the error where the run did not finish. See `encode_text`."""
+        return encode_text(self._made or Fold(), completion_id=self._id, model=self._model, created=self._created)
+
+    def _chunk(self, delta: dict[str, Any], *, finish: str | None = None) -> bytes:
+        return super()._chunk(delta, finish=finish) if "content" in delta or finish is not None else b""
+
+    def _choice(self, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
+        return {"index": 0, "text": delta.get("content", ""), "logprobs": None, "finish_reason": finish}

@@ -48,9 +48,9 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
             if said:
                 encoded.append(_said(message.role, said))
                 said = []
-            encoded.append({"role": "tool", "tool_call_id": part.id, "content": part.text})
+            encoded.append({"role": "tool", "tool_call_id": part.id, "content": part.text, **message.extra})
         if said or not message.parts:
-            encoded.append(_said(message.role, said))
+            encoded.append({**_said(message.role, said), **message.extra})
     return encoded
 
 

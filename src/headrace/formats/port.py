@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-__all__ = ["StreamEncoder"]
+__all__ = ["ReplyEncoder", "StreamEncoder"]
 
 
 class StreamEncoder(Protocol):
@@ -35,4 +35,15 @@ class StreamEncoder(Protocol):
 
     def keepalive(self) -> bytes:
         """Return bytes that keep an idle connection open and that no client takes for an event; may be empty."""
+        ...
+
+
+class ReplyEncoder(StreamEncoder, Protocol):
+    """A stream encoder whose format has answers in one piece, too."""
+
+    def reply(self) -> bytes:
+        """Return the whole answer as JSON, or the error where there is none, once `skip` had all entries of the run.
+
+        Raises `ValueError` where the run goes on.
+        """
         ...

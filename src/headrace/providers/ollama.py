@@ -5,8 +5,9 @@ unfinished answer. Thoughts, pictures and calls of tools come apart from the tex
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -14,7 +15,9 @@ from msgspec import Meta
 from headrace.core.errors import ProviderError, SettingsError
 from headrace.core.events import FinishReason, ModelLoading, ModelReady
 from headrace.core.messages import Request
+from headrace.core.vectors import Vectors
 from headrace.formats import jsontext
+from headrace.formats.embeddings import decode_ollama_reply, ollama_body
 from headrace.formats.ollama import encode_request
 from headrace.formats.ollama_models import (
     Listed,
@@ -38,6 +41,7 @@ _TAGS_TIMEOUT_S = 3.0  # with the next one below 5 s
 _SHOWS_S = 1.5  # for what the list of models does not say; what is not known by then is asked for next time
 _SHOWS_AT_ONCE = 4
 _MAX_BYTES = 8 * 1024 * 1024  # a model's licences and templates are told with it
+_MAX_VECTORS_BYTES = 128 * 1024 * 1024  # 2,048 vectors of 3,072 numbers, 20 characters each
 _NOTICED_S = 0.1  # a wait below it is none, and a request may be refused before any model is loaded for it
 _CHATS = "completion"  # the capability; models without it make vectors or pictures
 _NOT_IN_BASE_URL = ("/v1", "/api")
@@ -130,6 +134,19 @@ class Ollama:
         finally:
             asking.cancel()
             await asyncio.wait([asking])
+
+    async def embed(
+        self, model: str, texts: Sequence[str], *, dimensions: int | None, more: Mapping[str, Any]
+    ) -> Vectors:
+        """Make vectors; see the port."""
+        url, body = f"{self._base_url}/api/embed", ollama_body(model, texts, dimensions, more)
+        exchange = await self._transport.open("POST", url, headers=self._headers, body=body)
+        try:
+            if exchange.status != HTTPStatus.OK:
+                raise error_from(exchange, await error_body(exchange))
+            return decode_ollama_reply(await exchange.read(_MAX_VECTORS_BYTES), len(texts))
+        finally:
+            exchange.close()
 
     async def close(self) -> None:
         """Close all connections; answers in the making are cut."""

@@ -5,6 +5,7 @@ prompt; it and vLLM can go on with an unfinished answer. Nothing else depends on
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,9 @@ from msgspec import Meta
 from headrace.core.errors import ProviderError
 from headrace.core.events import FinishReason, ModelLoading, ModelReady
 from headrace.core.messages import Request
+from headrace.core.vectors import Vectors
 from headrace.formats import jsontext
+from headrace.formats.embeddings import decode_openai_reply, openai_body
 from headrace.formats.openai_chat import encode_request
 from headrace.net.client import Client
 from headrace.net.origin import check_headers, parse
@@ -26,6 +29,7 @@ __all__ = ["OpenAI", "OpenAISettings"]
 
 _MODELS_TIMEOUT_S = 5.0
 _MAX_MODELS_BYTES = 8 * 1024 * 1024  # OpenRouter's list has some 500 kB
+_MAX_VECTORS_BYTES = 128 * 1024 * 1024  # 2,048 vectors of 3,072 numbers, 20 characters each
 _OPTIONS = "stream_options"
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _LOADING_POLLS_S = (0.25, 0.5)  # then every second
@@ -118,7 +122,21 @@ class OpenAI:
             await self.models()
         exchange = await self._answered(request, emit)
         try:
-            return await receive(exchange, emit, think=not request.continues)
+            return await receive(exchange, emit, think=not request.continues, extras=request.extras)
+        finally:
+            exchange.close()
+
+    async def embed(
+        self, model: str, texts: Sequence[str], *, dimensions: int | None, more: Mapping[str, Any]
+    ) -> Vectors:
+        """Make vectors; see the port. There is nothing in `more` for it."""
+        del more
+        body = openai_body(model, texts, dimensions)
+        exchange = await self._transport.open("POST", f"{self._base_url}/embeddings", headers=self._headers, body=body)
+        try:
+            if exchange.status != HTTPStatus.OK:
+                raise error_from(exchange, await error_body(exchange))
+            return decode_openai_reply(await exchange.read(_MAX_VECTORS_BYTES), len(texts))
         finally:
             exchange.close()
 

@@ -17,14 +17,15 @@ _USAGE_GRACE_S = 2.0  # after the reason of the end the usage is due
 _CLOSE_GRACE_S = 0.25  # after [DONE] only the body's end is due; a connection without it is not used again
 
 
-async def receive(exchange: Exchange, emit: Emit, *, think: bool = True) -> FinishReason:
+async def receive(exchange: Exchange, emit: Emit, *, think: bool = True, extras: bool = False) -> FinishReason:
     """Emit the answer of a 200 reply as it arrives and return why it ended.
 
-    `think` splits `<think>` off the start of the text. Does not close the exchange. Raises `ProviderError`; what had come by then has been emitted.
+    `think` splits `<think>` off the start of the text; `extras` tells what is said besides. Does not close the exchange.
+    Raises `ProviderError`; what had come by then has been emitted.
     """
     content_type = exchange.headers.get("content-type", "").lower()
     if content_type.startswith("application/json"):
-        events, reason = decode_reply(await exchange.read(_MAX_REPLY_BYTES), think=think)
+        events, reason = decode_reply(await exchange.read(_MAX_REPLY_BYTES), think=think, extras=extras)
         emit(events)
         return reason
     if content_type.startswith("text/html"):
@@ -32,7 +33,7 @@ async def receive(exchange: Exchange, emit: Emit, *, think: bool = True) -> Fini
             "The model's server answered with a web page. Check the provider's base_url: it usually ends in /v1.",
             code="upstream_garbled",
         )
-    return await _stream(exchange, emit, Decoder(think=think))
+    return await _stream(exchange, emit, Decoder(think=think, extras=extras))
 
 
 async def error_body(exchange: Exchange) -> bytes:

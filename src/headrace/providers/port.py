@@ -1,14 +1,15 @@
 """This module is the port that every kind of provider fills."""
 
-from collections.abc import Callable
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from headrace.core.events import Event, FinishReason
 from headrace.core.messages import Request
+from headrace.core.vectors import Vectors
 
-__all__ = ["Emit", "FoundBy", "Model", "Provider", "State"]
+__all__ = ["Embeds", "Emit", "FoundBy", "Model", "Provider", "State"]
 
 Emit = Callable[[list[Event]], None]
 """Takes the next events of an answer, in order, at once: it never waits and never raises."""
@@ -67,4 +68,19 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Release connections and children. Answers in the making are cut."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A provider that can also make vectors of texts."""
+
+    async def embed(
+        self, model: str, texts: Sequence[str], *, dimensions: int | None, more: Mapping[str, Any]
+    ) -> Vectors:
+        """Return a vector for each text. `more` is what only this kind understands.
+
+        When cancelled, the upstream's connection is closed before the cancellation leaves this call. Raises
+        `ProviderError`.
+        """
         ...

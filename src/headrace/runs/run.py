@@ -189,6 +189,8 @@ class Run:
         for event in happened:
             if isinstance(event, events.Usage):
                 self._usage = event
+            elif isinstance(event, events.Extra):
+                self._deltas -= 1  # it is no token: it comes with one
         return [event for event in happened if type(event) is not events.Usage]
 
     def _lost(self, error: HeadraceError) -> None:

@@ -30,8 +30,19 @@ _LAST = 2**63 - 1
 _CURSOR = re.compile(r"[0-9]{1,18}")  # 18 digits fit into 64 bits
 
 _GET = select(*RUN).where(runs.c.id == bindparam("run"), _OWN)
-_GET_BY_CLIENT_ID = select(*RUN).where(_OWN, runs.c.client_id == bindparam("client_id"))
-_CREATE = insert(runs).returning(*RUN)
+_GET_BY_CLIENT_ID = Prepared(select(*RUN).where(_OWN, runs.c.client_id == bindparam("client_id")))
+_CREATE = Prepared(
+    insert(runs).returning(*RUN),
+    "id",
+    "owner_id",
+    "status",
+    "model_requested",
+    "parameters",
+    "continues",
+    "created_at",
+    "client_id",
+    "body_hash",
+)
 _LIST = (
     select(*RUN)
     .where(_OWN, runs.c.number < bindparam("before", type_=Id))
@@ -106,7 +117,7 @@ class Runs:
             "client_id": client_id,
             "body_hash": body_hash,
         }
-        return await self._database.write(partial(_create, values=values))
+        return await self._database.write_short(partial(_create, values=values))
 
     async def get(self, principal: Principal, run_id: str) -> Run:
         """Return a run. Raises `NotFound`."""
@@ -151,7 +162,7 @@ def _create(connection: Connection, values: dict[str, Any]) -> Run:
     client_id = values["client_id"]
     before = _find(connection, values["owner_id"], client_id) if client_id is not None else None
     if before is None:
-        return record(Run, connection.execute(_CREATE, values).one())
+        return record(Run, _CREATE.first(connection, values))
     if before.body_hash != values["body_hash"] or before.chat_id is not None:
         raise client_id_reused(client_id)
     return before
@@ -163,7 +174,7 @@ def _get(connection: Connection, owner: int, run_id: str) -> Run:
 
 
 def _find(connection: Connection, owner: int, client_id: str) -> Run | None:
-    row = connection.execute(_GET_BY_CLIENT_ID, {"owner": owner, "client_id": client_id}).first()
+    row = _GET_BY_CLIENT_ID.first(connection, {"owner": owner, "client_id": client_id})
     return None if row is None else record(Run, row)
 
 

@@ -29,6 +29,11 @@ def test_without_discovery_only_the_own_folder_is_looked_into(tmp_path: Path) ->
     assert (found.folder, found.max_loaded) == (tmp_path / "data" / "models", 3)
 
 
+def test_where_ollamas_api_stands_alone_no_ollama_is_looked_for(tmp_path: Path) -> None:
+    found = wanted(settings(tmp_path, "[server]\nollama_port = 11434\n"))
+    assert set(found.ports) == {"llamacpp", "lmstudio"}
+
+
 @pytest.mark.parametrize("name", ["llamacpp", "lmstudio", "ollama"])
 def test_a_name_of_the_settings_is_theirs(tmp_path: Path, name: str) -> None:
     found = wanted(settings(tmp_path, BOX.format(url="http://10.0.0.1:9/v1").replace("box", name)))

@@ -145,11 +145,10 @@ def test_a_value_of_the_wrong_type_or_out_of_range_is_refused(text: str, place: 
     assert refusal(text).startswith(f"headrace.toml, {place}: expected ")
 
 
-@pytest.mark.parametrize("key", settings.UNAVAILABLE["server"])
-def test_a_key_of_a_later_version_is_refused_by_name(key: str) -> None:
-    assert refusal(f'[server]\n{key} = "x"\n') == f"headrace.toml, [server] {key}: not available yet"
-    variable = f"HEADRACE_{key.upper()}"
-    assert refusal(environ={variable: "x"}) == f"environment, {variable}: not available yet"
+def test_a_port_for_ollamas_api_is_none_unless_it_is_named() -> None:
+    assert loaded().server.ollama_port is None
+    assert loaded("[server]\nollama_port = 11434\n").server.ollama_port == 11434
+    assert refusal("[server]\nollama_port = 0\n").startswith("headrace.toml, [server] ollama_port: expected ")
 
 
 @pytest.mark.parametrize("kind", settings.UNAVAILABLE["kinds"])

@@ -21,6 +21,7 @@ NAMES = {
     events.ToolCall: "tool.call",
     events.ToolResult: "tool.result",
     events.Corrections: "corrections",
+    events.Extra: "extra",
     events.Usage: "usage",
     events.RunFinished: "run.finished",
     events.RunStopped: "run.stopped",

@@ -21,6 +21,7 @@ OTHER = st.sampled_from(
         events.PromptProgress(1, 2),
         events.Sources([]),
         events.Corrections(None),
+        events.Extra(chunk={"a": 1}),
         events.Usage(input_tokens=1),
     ]
 )

@@ -46,6 +46,7 @@ KINDS: dict[type, st.SearchStrategy[Any]] = {
     events.ToolCall: st.builds(events.ToolCall, TEXT, TEXT, TEXT),
     events.ToolResult: st.builds(events.ToolResult, TEXT, TEXT),
     events.Corrections: st.builds(events.Corrections, st.none() | st.lists(OBJECT, max_size=3)),
+    events.Extra: st.builds(events.Extra, chunk=OBJECT, choice=OBJECT, delta=OBJECT, usage=OBJECT),
     events.Usage: st.builds(
         events.Usage,
         input_tokens=COUNT,

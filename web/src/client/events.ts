@@ -108,6 +108,14 @@ export interface Corrections extends Base<"corrections"> {
   readonly corrections: readonly Readonly<Record<string, unknown>>[] | null;
 }
 
+/** What the upstream said besides, in OpenAI's chat format, for clients that speak it too. */
+export interface Extra extends Base<"extra"> {
+  readonly chunk?: Readonly<Record<string, unknown>>;
+  readonly choice?: Readonly<Record<string, unknown>>;
+  readonly delta?: Readonly<Record<string, unknown>>;
+  readonly usage?: Readonly<Record<string, unknown>>;
+}
+
 /** What the answer took, in tokens; `estimated` until and unless the provider counted. */
 export interface Usage extends Base<"usage"> {
   readonly input_tokens?: number;
@@ -153,6 +161,7 @@ export type RunEvent =
   | ToolCall
   | ToolResult
   | Corrections
+  | Extra
   | Usage
   | Terminal;
 
@@ -179,6 +188,7 @@ const TYPES: ReadonlySet<string> = new Set([
   "tool.call",
   "tool.result",
   "corrections",
+  "extra",
   "usage",
 ]);
 

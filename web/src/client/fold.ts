@@ -90,6 +90,7 @@ export class Fold {
       case "prompt.progress":
       case "sources":
       case "corrections":
+      case "extra":
         return;
       default:
         unreachable(event);

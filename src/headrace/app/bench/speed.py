@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 async def measure(speed: Speed, folder: Path) -> list[Row]:
-    """Return a row for each run, alternating between nginx (where it is installed) and Headrace.
+    """Return a row for each run, alternating between nginx (where it is installed), Headrace, and its OpenAI door.
 
     Raises `ServerError` where something does not start.
     """
@@ -53,12 +53,15 @@ async def measure(speed: Speed, folder: Path) -> list[Row]:
         processes.headrace(folder, model.port, sync=speed.sync) as server,
     ):
         name = f"load-r{speed.rate}-n{speed.tokens}"
-        for _ in range(speed.rounds):
+        for number in range(speed.rounds):
             if reference is not None:
                 request = _post("/v1/chat/completions", {"model": name, "stream": True, "messages": []})
                 figures = await load.run(job, reference.port, lambda _, request=request: request, reference.pids)  # type: ignore[misc]
                 rows.append(Row("nginx", figures))
-            rows.append(Row("headrace", await _turns(job, server, name)))
+            # what is done after the end of a job counts in the next one: so each comes first in turn
+            jobs = {"headrace": _turns, "headrace as openai": _completions}
+            doors = sorted(jobs, reverse=number % 2 == 1)
+            rows += [Row(door, await jobs[door](job, server, name)) for door in doors]
     return rows
 
 
@@ -74,13 +77,13 @@ def summary(rows: list[Row]) -> str:
         for name in names
     }
     base = medians.get("nginx", {}).get("cpu_us_per_token")
-    lines = ["median of rounds".ljust(18) + "".join(column.rjust(18) for column in columns) + "   x nginx   complete"]
+    lines = ["median of rounds".ljust(20) + "".join(column.rjust(18) for column in columns) + "   x nginx   complete"]
     for name in names:
         mine = [row.figures for row in rows if row.server == name]
         ratio = f"{medians[name]['cpu_us_per_token'] / base:.2f}" if base else "-"
         complete = f"{sum(one.complete for one in mine)}/{sum(one.streams for one in mine)}"
         figures = "".join(f"{medians[name][column]:.2f}".rjust(18) for column in columns)
-        lines.append(name.ljust(18) + figures + ratio.rjust(10) + complete.rjust(11))
+        lines.append(name.ljust(20) + figures + ratio.rjust(10) + complete.rjust(11))
     if base is None:
         lines.append("nginx is not installed, so there is no ratio: CPU time alone compares badly between machines.")
     return "\n".join(lines)
@@ -91,6 +94,12 @@ async def _turns(job: Job, server: Process, model: str) -> Figures:
     body = {"content": "hi", "model": f"bench/{model}"}
     requests = [_post(f"/api/v1/chats/{chat}/turns", body) for chat in chats]
     return await load.run(job, server.port, requests.__getitem__, server.pids)
+
+
+async def _completions(job: Job, server: Process, model: str) -> Figures:
+    messages = [{"role": "user", "content": "hi"}]
+    request = _post("/v1/chat/completions", {"model": f"bench/{model}", "stream": True, "messages": messages})
+    return await load.run(job, server.port, lambda _: request, server.pids)
 
 
 def _new_chats(port: int, count: int) -> Iterator[int]:

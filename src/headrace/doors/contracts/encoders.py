@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from headrace.access.keys import Keys
 from headrace.doors.house import House
-from headrace.formats import documents, multimodel, ollama_encoder, openai_chat_encoder, relay, studio, tutor
+from headrace.formats import documents, multimodel, ollama, openai_chat, relay, studio, tutor
 from headrace.formats.port import StreamEncoder
 from headrace.store import records
 
@@ -26,11 +26,14 @@ async def encoder_of(house: House, name: str, run: records.Run) -> StreamEncoder
         case "studio":
             return studio.Encoder(session_key=(await session_keys(house))(run.chat_id))
         case "openai_chat":
-            created = run.created_at // 1000
-            name = f"chatcmpl-{run.id}"
-            return openai_chat_encoder.Encoder(completion_id=name, model=run.model_requested, created=created)
+            return openai_chat.Encoder(
+                completion_id=openai_chat.completion_id(run.id),
+                model=run.model or run.model_requested,
+                created=run.created_at // 1000,
+                include_usage=True,
+            )
         case "ollama":
-            return ollama_encoder.ChatEncoder(model=run.model_requested, created_ms=run.created_at)
+            return ollama.ChatEncoder(model=run.model or run.model_requested, created_ms=run.created_at)
         case _:
             return {"multimodel": multimodel.Encoder, "tutor": tutor.Encoder, "documents": documents.Encoder}[name]()
 

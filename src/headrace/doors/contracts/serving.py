@@ -18,14 +18,15 @@ from headrace.chat.templates import MAX_TEXT, Use
 from headrace.chat.turns import Asked
 from headrace.core.errors import Conflict
 from headrace.core.events import RunFailed, RunInterrupted, RunStopped, Terminal
-from headrace.core.messages import TextPart
+from headrace.core.messages import Message, Part, TextPart
 from headrace.core.principal import Principal
 from headrace.core.status import LIVE
 from headrace.doors.errors import head_of
 from headrace.doors.house import House, house_of, principal_of
 from headrace.doors.sink import SCOPE_KEY, Sink
 from headrace.doors.streams import EventStream, Guard
-from headrace.formats import contract, native
+from headrace.formats import native
+from headrace.formats.port import ReplyEncoder
 from headrace.store.records import Turn
 
 __all__ = ["STREAM", "WHOLE", "Asking", "ChatId", "ChatPath", "Text", "asked_for", "begin", "stream", "whole"]
@@ -68,8 +69,10 @@ async def begin(
     *,
     template: Use | None = None,
     system_prompt: str | None = None,
+    parts: tuple[Part, ...] | None = None,
+    messages: tuple[Message, ...] | None = None,
 ) -> Turn:
-    """Store the user's message and start its answer.
+    """Store the user's message and start its answer. `parts` stand in for `text`, `messages` for the chat's.
 
     Where an answer of the chat is still being made, the message hangs on the last one that is finished. Raises as
     `Turns.begin` does, but `Conflict` only where the chat becomes busy once more meanwhile.
@@ -79,10 +82,11 @@ async def begin(
         house.turns.begin,
         principal,
         chat_id,
-        (TextPart(text),),
+        (TextPart(text),) if parts is None else parts,
         asked,
         template=template,
         system_prompt=system_prompt,
+        messages=messages,
     )
     try:
         return await start()
@@ -92,7 +96,7 @@ async def begin(
     return await start(parent_id=await _last_finished(house, principal, chat_id))
 
 
-async def stream(request: Request, run_id: str, encoder: contract.Encoder, *, door: str) -> Response:
+async def stream(request: Request, run_id: str, encoder: ReplyEncoder, *, door: str) -> Response:
     """Answer with a run's events from the start; with status and error object where it has failed by now.
 
     `door` is the name under which the settings know who answers.
@@ -102,7 +106,7 @@ async def stream(request: Request, run_id: str, encoder: contract.Encoder, *, do
     if run is not None:
         await asyncio.wait([run.fate], timeout=FATE_S)
         if run.outcome is not None and isinstance(run.outcome.terminal, RunFailed | RunInterrupted):
-            return await _ended(house, run_id, encoder)
+            return await _ended(request, run_id, encoder)
     return EventStream(
         house.journal,
         run_id,
@@ -114,7 +118,7 @@ async def stream(request: Request, run_id: str, encoder: contract.Encoder, *, do
     )
 
 
-async def whole(request: Request, run_id: str, encoder: contract.Encoder, *, door: str) -> Response:
+async def whole(request: Request, run_id: str, encoder: ReplyEncoder, *, door: str) -> Response:
     """Answer with all of a run once it has ended, always with its true status. `door` is as for `stream`."""
     house = house_of(request)
     run = house.engine.get(run_id)
@@ -130,7 +134,7 @@ async def whole(request: Request, run_id: str, encoder: contract.Encoder, *, doo
             over()
         if not run.durable.done():
             return Response(status_code=204)  # nobody reads it
-    return await _ended(house, run_id, encoder)
+    return await _ended(request, run_id, encoder)
 
 
 def _reader(request: Request, run_id: str, door: str) -> Guard:
@@ -154,12 +158,12 @@ def _reader(request: Request, run_id: str, door: str) -> Guard:
     return guard
 
 
-async def _ended(house: House, run_id: str, encoder: contract.Encoder) -> Response:
-    entries = await house.journal.read(run_id)
+async def _ended(request: Request, run_id: str, encoder: ReplyEncoder) -> Response:
+    entries = await house_of(request).journal.read(run_id)
     encoder.skip(entries)
     end = native.decode(entries[-1])
     assert isinstance(end, Terminal)  # noqa: S101  what has ended has its end
-    status, headers = head_of(end, run_id)
+    status, headers = head_of(end, run_id, request.scope["path"])
     return Response(encoder.reply(), status_code=status, headers=headers, media_type="application/json")
 
 
