@@ -37,7 +37,7 @@ async def printed(url: str, examples: list[str]) -> list[str]:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 async def test_the_first_five_minutes_go_as_written(server: Running) -> None:
-    asked, started, followed, stopped, looked = await printed(server.url, EXAMPLES)
+    asked, started, followed, stopped, looked, elsewhere = await printed(server.url, EXAMPLES)
 
     assert asked.startswith("id: 0\nevent: run.started\n")
     assert asked.count("event: run.finished") == 1
@@ -56,3 +56,7 @@ async def test_the_first_five_minutes_go_as_written(server: Running) -> None:
     replay = looked[end:]
     assert replay.startswith("id: 0\n")
     assert replay.rstrip().rpartition("\n\n")[2].splitlines()[1] == "event: run.stopped"
+
+    openai, _, ollama = elsewhere.partition("data: [DONE]\n\n")
+    assert openai.startswith("data: {")
+    assert json.loads(ollama.splitlines()[-1])["done_reason"] == "stop"

@@ -45,7 +45,7 @@ def piece(name: str, said: Mapping[str, Any]) -> str:
     """Return the piece of the answer in an object of a stream in this format."""
     match name:
         case "openai_chat":
-            return str(said["choices"][0]["delta"].get("content", ""))
+            return "".join(str(choice["delta"].get("content", "")) for choice in said["choices"])
         case "ollama":
             return str(said["message"]["content"])
         case _:

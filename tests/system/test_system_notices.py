@@ -31,7 +31,7 @@ class Page:
 
     def told(self) -> list[dict[str, Any]]:
         """Return what has come so far."""
-        whole = self.wire.body[: self.wire.body.rfind(b"\n\n") + 2]
+        whole = self.wire.body[: end + 2] if (end := self.wire.body.rfind(b"\n\n")) >= 0 else b""
         found, at = [], 0
         while at < len(whole):
             frame = _FRAME.match(whole, at)

@@ -139,7 +139,11 @@ async def test_a_picture_goes_to_the_model(client: openai.AsyncOpenAI, upstream:
     answer = await client.chat.completions.create(model="box/echo", messages=[{"role": "user", "content": content}])
 
     assert answer.choices[0].message.content == text
-    assert [each for each in upstream.requests if each.body and each.body["messages"][-1]["content"] == content]
+    assert [
+        each
+        for each in upstream.requests
+        if each.body and each.body.get("messages", [{}])[-1].get("content") == content
+    ]
 
 
 async def test_a_schema_goes_to_the_model(client: openai.AsyncOpenAI, upstream: FakeUpstream) -> None:
