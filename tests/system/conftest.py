@@ -7,7 +7,9 @@ import pytest
 import pytest_asyncio
 
 from fakes.upstream import FakeUpstream
+from system.access_house import TOOLS, House
 from system.calls import Caller
+from system.people import first_admin
 from system.running import Running, config
 from system.scripts import write_scripts
 
@@ -43,3 +45,19 @@ async def caller(server: Running) -> AsyncIterator[Caller]:
     """A client of `server`."""
     async with Caller(server.url) as calling:
         yield calling
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory, scripts: Path) -> AsyncIterator[House]:
+    """It believes a proxy on this machine, and writes down all that it ever writes down."""
+    server = {"access": True, "drain_s": 0, "allowed_origins": [TOOLS], "trusted_proxies": ["127.0.0.1"]}
+    settings = config(scripts=scripts, server=server, log={"level": "debug"})
+    async with Running(tmp_path_factory.mktemp("access"), settings) as running:
+        yield House(running, await first_admin(running))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def open_house(tmp_path_factory: pytest.TempPathFactory, scripts: Path) -> AsyncIterator[Running]:
+    """A server on loopback with access off."""
+    async with Running(tmp_path_factory.mktemp("open"), config(scripts=scripts, server={"drain_s": 0})) as running:
+        yield running
