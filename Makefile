@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs tiny-model lock clean
+.PHONY: help setup run page test check bench docs tiny-model lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
@@ -19,11 +19,15 @@ help: ## List the commands
 setup: $(DEV) ## Make .venv with everything that running and developing need
 
 run: $(RUNTIME) ## Start the server: make run [PORT=8000] [MODEL=file.gguf] [CONFIG=headrace.toml] [HOST=] [DATA=data]
+	@$(BIN)/python tools/build_page.py || echo "The server starts without it." >&2
 	@exec env $(if $(CONFIG),,HEADRACE_DATA_DIR="$${HEADRACE_DATA_DIR-data}") $(BIN)/headrace serve \
 		$(if $(CONFIG),--config "$(CONFIG)") $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)") \
 		$(if $(DATA),--data-dir "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-test: $(DEV) ## Run every test
+page: $(RUNTIME) ## Build the page of web/ where its sources have changed
+	@$(BIN)/python tools/build_page.py
+
+test: $(DEV) page ## Run every test
 	@tools/test_packages.sh
 	$(BIN)/pytest -n 2
 
@@ -50,7 +54,7 @@ lock: ## Resolve pyproject.toml into requirements/*.txt with hashes; needs uv
 	$(LOCK) --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean: ## Remove .venv and every cache; data stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist
+	rm -rf $(VENV) web/node_modules src/headrace/doors/page/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist
 	find src tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are written last, so that an install that was cut is done again.

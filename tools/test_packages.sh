@@ -6,6 +6,7 @@ missing=
 for program in curl strace; do
     command -v $program >/dev/null || missing="$missing $program"
 done
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$missing chromium"
 # Debian keeps nginx in /usr/sbin, which is not on every PATH
 PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx-light"
 [ -n "$missing" ] || exit 0

@@ -179,7 +179,7 @@ def test_make_lists_its_commands() -> None:
     status, output = ran("make")
     assert status == 0
     assert re.findall(r"^make ([\w-]+)", output, flags=re.MULTILINE) == (
-        ["help", "setup", "run", "test", "check", "bench", "docs", "tiny-model", "lock", "clean"]
+        ["help", "setup", "run", "page", "test", "check", "bench", "docs", "tiny-model", "lock", "clean"]
     )
 
 

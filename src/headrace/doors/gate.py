@@ -16,7 +16,7 @@ from headrace.access.access import Access
 from headrace.access.limits import Limits
 from headrace.core.errors import BadRequest, Forbidden, HeadraceError, Unauthorized
 from headrace.core.principal import LOCAL, Principal
-from headrace.doors import welcome
+from headrace.doors import page
 from headrace.doors.errors import answer_to
 
 __all__ = ["ANY_HOST", "COOKIE", "PRINCIPAL_KEY", "Gate", "Names"]
@@ -31,7 +31,7 @@ ANY_HOST = "*"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_OPEN = frozenset({"/health", "/ready", "/api/v1/session", *welcome.FILES})
+_OPEN = frozenset({"/health", "/ready", "/api/v1/session"})
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_SECRET = 512  # bytes of a header: what is longer is no credential of ours
@@ -174,7 +174,7 @@ class Gate:
         by_cookie = secret is None
         if by_cookie:
             secret = said.cookie
-        is_open = scope["path"] in _OPEN
+        is_open = scope["path"] in _OPEN or (scope["method"] in _SAFE and page.is_open(scope["path"]))
         if secret is None:
             if is_open:
                 return None

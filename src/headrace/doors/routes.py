@@ -5,7 +5,7 @@ from starlette.types import ASGIApp
 
 from headrace import __version__
 from headrace.core.principal import Scope
-from headrace.doors import docs, errors, health, welcome
+from headrace.doors import docs, errors, health, page
 from headrace.doors.contracts import documents, multimodel, relay, studio, studio_templates, tutor
 from headrace.doors.direct import Direct, Route
 from headrace.doors.house import House, needs
@@ -86,5 +86,5 @@ def application(house: House) -> FastAPI:
         app.include_router(router, prefix=prefix, dependencies=[Depends(needs(scope))] if scope is not None else None)
     errors.install(app)
     docs.install(app)
-    welcome.install(app)
+    page.install(app)
     return app

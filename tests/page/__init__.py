@@ -1,0 +1,1 @@
+"""Tests of the page, with a browser and a real server."""

@@ -1,0 +1,80 @@
+/** A tab's side of the room: what it follows, and up to where, so that another hub can go on. */
+
+import type { Entry } from "../../client/index.ts";
+import type { Listener, News, Room, ToHub, ToTab } from "./words.ts";
+
+interface Followed {
+  after: number;
+  readonly listener: Listener;
+}
+
+export class Tab implements Room {
+  readonly #send: (message: ToHub) => void;
+  readonly #followed = new Map<string, Followed>();
+  readonly #hearers = new Set<(news: News) => void>();
+
+  constructor(send: (message: ToHub) => void) {
+    this.#send = send;
+    const here = (): void => send({ type: "here", visible: document.visibilityState === "visible" });
+    document.addEventListener("visibilitychange", here);
+    addEventListener("pagehide", () => send({ type: "bye" }));
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#again());
+    here();
+  }
+
+  follow(runId: string, after: number, listener: Listener): () => void {
+    const followed = { after, listener };
+    this.#followed.set(runId, followed);
+    this.#send({ type: "follow", runId, after });
+    return () => {
+      if (this.#followed.get(runId) !== followed) return;
+      this.#followed.delete(runId);
+      this.#send({ type: "leave", runId });
+    };
+  }
+
+  hear(listener: (news: News) => void): () => void {
+    this.#hearers.add(listener);
+    return () => this.#hearers.delete(listener);
+  }
+
+  changed(chatId: number | null): void {
+    this.#send({ type: "changed", chatId });
+  }
+
+  /** Take what the hub says. */
+  take(message: ToTab): void {
+    switch (message.type) {
+      case "entries":
+        this.#entries(message.runId, message.entries);
+        return;
+      case "ended": {
+        const followed = this.#followed.get(message.runId);
+        this.#followed.delete(message.runId);
+        followed?.listener.ended(message.refusal);
+        return;
+      }
+      case "hub":
+        this.#again();
+        return;
+      default:
+        for (const hearer of this.#hearers) hearer(message);
+    }
+  }
+
+  /** Say everything once more, to a hub that does not know this tab. */
+  #again(): void {
+    this.#send({ type: "here", visible: document.visibilityState === "visible" });
+    for (const [runId, { after }] of this.#followed) this.#send({ type: "follow", runId, after });
+  }
+
+  #entries(runId: string, entries: readonly Entry[]): void {
+    const followed = this.#followed.get(runId);
+    if (followed === undefined) return;
+    const fresh = entries.filter((entry) => entry.seq > followed.after);
+    const last = fresh.at(-1);
+    if (last === undefined) return;
+    followed.after = last.seq;
+    followed.listener.entries(fresh);
+  }
+}

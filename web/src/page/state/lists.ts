@@ -1,0 +1,22 @@
+/** What the page asks for and shows as it came: chats, models, settings. */
+
+import { useQuery } from "@tanstack/react-query";
+import type { Model } from "../../client/index.ts";
+import { isStreamed } from "./session.ts";
+import { client } from "./talks.ts";
+
+export const CHATS = ["chats"] as const;
+
+export function useChats(): ReturnType<typeof useQuery<Awaited<ReturnType<typeof client.chats.list>>>> {
+  return useQuery({ queryKey: CHATS, queryFn: () => client.chats.list({ limit: 100 }) });
+}
+
+export function useModels(): readonly Model[] {
+  const { data } = useQuery({ queryKey: ["models"], queryFn: () => client.models.list(), staleTime: 30_000 });
+  return data ?? [];
+}
+
+export function useStreamed(): boolean {
+  const { data } = useQuery({ queryKey: ["streamed"], queryFn: isStreamed, staleTime: Infinity });
+  return data ?? true;
+}

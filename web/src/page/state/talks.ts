@@ -1,0 +1,190 @@
+/** What the page does with chats: opens them, keeps them as the server has them, and follows what is made in them. */
+
+import { ApiError, Client, type Message, type Run, type Tree } from "../../client/index.ts";
+import { newUuid } from "../../client/ids.ts";
+import { openRoom } from "../room/open.ts";
+import type { News } from "../room/words.ts";
+import { type Making, make } from "./making.ts";
+import { changeNode, changeTalk, getState, nodeOf, putTalk, setState, talkOf } from "./store.ts";
+import { nodeFrom } from "./tree.ts";
+import { type Key, LIVE, type Node, type Talk } from "./words.ts";
+
+export const client = new Client();
+export const room = openRoom();
+
+const keys = new Map<string, Key>();
+const makings = new Map<string, Making>();
+const moves = new Map<Key, number>();
+let listChanged: () => void = () => undefined;
+
+/** Return the page's key of a chat or message of the server's. */
+export function keyOf(kind: "talk" | "node", id: number): Key {
+  return keys.get(`${kind} ${id}`) ?? `${kind}-${id}`;
+}
+
+/** From now on the server's id means this key. */
+export function name(kind: "talk" | "node", id: number, key: Key): void {
+  keys.set(`${kind} ${id}`, key);
+}
+
+/** Call this whenever the list of chats is not as it was. */
+export function onListChanged(listener: () => void): void {
+  listChanged = listener;
+}
+
+export function touched(chatId: number | null): void {
+  room.changed(chatId);
+  listChanged();
+}
+
+/** Return the key of a talk that there is not yet. */
+export function newTalk(): Key {
+  const key = `new-${newUuid()}`;
+  putTalk({ key, id: null, title: null, model: null, nodes: {}, leaf: null, state: "ready" });
+  return key;
+}
+
+/** Show a chat, and get it as it is now. */
+export async function open(chatId: number): Promise<Key> {
+  const key = keyOf("talk", chatId);
+  if (talkOf(key) === undefined) {
+    putTalk({ key, id: chatId, title: null, model: null, nodes: {}, leaf: null, state: "loading" });
+  }
+  setState({ shown: key });
+  await refresh(key);
+  return key;
+}
+
+/** Something was done to a chat here: what was asked of the server before does not know it. */
+export function moved(key: Key): void {
+  moves.set(key, (moves.get(key) ?? 0) + 1);
+}
+
+/** Take a chat from the server: what is known only here stays. */
+export async function refresh(key: Key): Promise<void> {
+  const id = talkOf(key)?.id ?? null;
+  if (id === null) return;
+  try {
+    const before = moves.get(key);
+    const tree = await client.chats.get(id);
+    if (moves.get(key) === before) take(key, tree);
+    else await refresh(key);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) setState({ signedOut: true });
+    else if (error instanceof ApiError && error.status === 404) changeTalk(key, () => ({ state: "missing" }));
+    else if (talkOf(key)?.state === "loading") changeTalk(key, () => ({ state: "unreachable" }));
+  }
+}
+
+function take(key: Key, tree: Tree): void {
+  // the server may know a turn by ids that this page is about to be told: it is not shown twice meanwhile
+  if (Object.values(talkOf(key)?.nodes ?? {}).some((node) => node.id === null && node.live !== null)) return;
+  changeTalk(key, (talk) => {
+    const nodes: Record<Key, Node> = {};
+    for (const message of tree.messages) {
+      const own = keyOf("node", message.id);
+      const known = talk.nodes[own];
+      // of an answer that is followed here the page knows more
+      const isFollowed = known?.live != null && makings.has(own) && LIVE.has(message.status);
+      nodes[own] = isFollowed ? known : nodeFrom(message, (each) => keyOf("node", each), known);
+    }
+    const unsent = Object.values(talk.nodes).filter((node) => node.id === null);
+    for (const node of unsent) nodes[node.key] = node;
+    const isAhead = talk.leaf !== null && nodes[talk.leaf]?.id === null;
+    const leaf = isAhead ? talk.leaf : tree.leaf_id === null ? null : keyOf("node", tree.leaf_id);
+    return { title: tree.title, model: tree.model, nodes, leaf, state: "ready" };
+  });
+  for (const message of tree.messages) if (LIVE.has(message.status)) followMessage(key, message);
+}
+
+function followMessage(talk: Key, message: Message): void {
+  const runId = message.runs.at(-1);
+  const key = keyOf("node", message.id);
+  if (runId === undefined || makings.has(key)) return;
+  follow(talk, key, { id: runId, after: message.seq ?? -1, parts: message.parts });
+  void limitOf(talk, key, runId);
+}
+
+/** Follow a run until it ends. */
+export function follow(talk: Key, key: Key, run: { id: string; after: number; parts: Message["parts"] }): void {
+  makings.get(key)?.leave();
+  const making = make(room, talk, key, run, (node) => {
+    if (makings.get(key) === making) makings.delete(key);
+    making.leave();
+    touched(talkOf(talk)?.id ?? null);
+    // the stream is at its end without saying how the run ended: the message says it
+    if (node?.live != null) void refresh(talk);
+  });
+  makings.set(key, making);
+}
+
+/** What came before the events that are read is asked for: how long the answer may become, and since when it is made. */
+async function limitOf(talk: Key, key: Key, runId: string): Promise<void> {
+  try {
+    const { parameters, created_at } = await client.runs.get(runId);
+    const limit = parameters["max_tokens"];
+    changeNode(talk, key, ({ live }) => ({
+      live: live && { ...live, since: created_at, maxTokens: typeof limit === "number" ? limit : live.maxTokens },
+    }));
+  } catch {
+    // a figure less
+  }
+}
+
+/** The run that makes this message, where it is known. */
+export function runOf(talk: Key, key: Key): string | null {
+  return makings.get(key)?.runId ?? nodeOf(talk, key)?.runs.at(-1) ?? null;
+}
+
+/** Hear what happens elsewhere: in other tabs, on other devices, on the way to the server. */
+export function listen(): () => void {
+  const seen = new Set<string>();
+  const back = (): void => {
+    if (document.visibilityState === "visible") void refresh(getState().shown);
+  };
+  document.addEventListener("visibilitychange", back);
+  const deaf = room.hear((news) => hear(news, seen));
+  return () => {
+    deaf();
+    document.removeEventListener("visibilitychange", back);
+  };
+}
+
+function hear(news: News, seen: Set<string>): void {
+  switch (news.type) {
+    case "lost":
+      setState(({ lostSince }) => ({ lostSince: lostSince ?? Date.now(), attempt: news.attempt }));
+      return;
+    case "found":
+      if (getState().lostSince !== null) {
+        setState({ lostSince: null, attempt: 0 });
+        void refresh(getState().shown);
+        listChanged();
+      }
+      return;
+    case "unauthorized":
+      setState({ signedOut: true });
+      return;
+    case "changed":
+      listChanged();
+      if (news.chatId !== null) reread(news.chatId);
+      return;
+    case "runs":
+      runs(news.runs, seen);
+  }
+}
+
+/** Runs that this tab has not seen are those of other devices, or of programs. */
+function runs(newest: readonly Run[], seen: Set<string>): void {
+  const unseen = newest.filter(({ id }) => !seen.has(id));
+  for (const { id } of unseen) seen.add(id);
+  const own = new Set([...makings.values()].map(({ runId }) => runId));
+  const others = unseen.filter(({ id, chat_id }) => chat_id !== null && !own.has(id));
+  if (others.length > 0) listChanged();
+  for (const chatId of new Set(others.map(({ chat_id }) => chat_id))) if (chatId !== null) reread(chatId);
+}
+
+function reread(chatId: number): void {
+  const talk: Talk | undefined = talkOf(keyOf("talk", chatId));
+  if (talk !== undefined) void refresh(talk.key);
+}

@@ -1,0 +1,136 @@
+/** The page: who uses it, which chat its address names, and what stands where. */
+
+import { useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useState } from "react";
+import { CHATS } from "../state/lists.ts";
+import { link, type Session, session, signIn, wantsName } from "../state/session.ts";
+import { setState, useStore } from "../state/store.ts";
+import { listen, newTalk, onListChanged, open } from "../state/talks.ts";
+import { Conversation } from "./Conversation.tsx";
+import { Notice, Spoken } from "./Notice.tsx";
+import { Sidebar } from "./Sidebar.tsx";
+import { SignIn } from "./SignIn.tsx";
+
+type Who =
+  | { readonly state: "asking" }
+  | { readonly state: "unreachable" }
+  | { readonly state: "nobody"; readonly isInvited: boolean; readonly problem: string | null }
+  | { readonly state: "known"; readonly session: Session };
+
+const RETRY_MS = 2000;
+
+export function App(): React.ReactNode {
+  const [who, setWho] = useState<Who>({ state: "asking" });
+  const signedOut = useStore((state) => state.signedOut);
+  const queries = useQueryClient();
+  const done = useCallback((known: Session) => setWho({ state: "known", session: known }), []);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = async (): Promise<void> => {
+      const found = await askWho();
+      setWho(found);
+      if (found.state === "unreachable") timer = setTimeout(() => void ask(), RETRY_MS);
+    };
+    void ask();
+    return () => clearTimeout(timer);
+  }, []);
+  useEffect(() => {
+    if (!signedOut) return;
+    queries.clear();
+    setState({ signedOut: false });
+    setWho({ state: "nobody", isInvited: false, problem: null });
+  }, [signedOut, queries]);
+  switch (who.state) {
+    case "asking":
+      return null;
+    case "unreachable":
+      return (
+        <main className="sign-in">
+          <h1>Headrace</h1>
+          <p role="status">The server does not answer. This page keeps trying.</p>
+        </main>
+      );
+    case "nobody":
+      return <SignIn isInvited={who.isInvited} problem={who.problem} onDone={done} />;
+    case "known":
+      return <Page session={who.session} />;
+  }
+}
+
+let asked: Promise<Who> | null = null;
+
+/** Ask once for each link: a link is good for one time. */
+function askWho(): Promise<Who> {
+  if (link === null) return whoIs();
+  asked ??= signIn({ link }).then(
+    (known): Who => ({ state: "known", session: known }),
+    async (error: unknown): Promise<Who> => {
+      if (wantsName(error)) return { state: "nobody", isInvited: true, problem: null };
+      const found = await whoIs();
+      const problem = error instanceof Error ? error.message : String(error);
+      return found.state === "nobody" ? { ...found, problem } : found;
+    },
+  );
+  return asked;
+}
+
+async function whoIs(): Promise<Who> {
+  try {
+    const known = await session();
+    return known === null ? { state: "nobody", isInvited: false, problem: null } : { state: "known", session: known };
+  } catch {
+    return { state: "unreachable" };
+  }
+}
+
+function Page({ session: known }: { readonly session: Session }): React.ReactNode {
+  const shown = useStore((state) => state.shown);
+  const queries = useQueryClient();
+  const [isMenuOpen, setMenuOpen] = useState(false);
+  useEffect(() => {
+    onListChanged(() => void queries.invalidateQueries({ queryKey: CHATS }));
+    const deaf = listen();
+    const moved = (): void => void show(location.pathname);
+    addEventListener("popstate", moved);
+    moved();
+    return () => {
+      deaf();
+      removeEventListener("popstate", moved);
+    };
+  }, [queries]);
+  useAddress(shown);
+  return (
+    <div className={isMenuOpen ? "page menu-open" : "page"}>
+      <Sidebar session={known} isOpen={isMenuOpen} onClose={() => setMenuOpen(false)} />
+      {shown !== "" && <Conversation key={shown} talkKey={shown} onMenu={() => setMenuOpen(true)} isMenuOpen={isMenuOpen} />}
+      <Notice />
+      <Spoken />
+    </div>
+  );
+}
+
+/** Show what an address names. */
+async function show(path: string): Promise<void> {
+  const id = /^\/chat\/(\d{1,15})$/.exec(path)?.[1];
+  if (id === undefined) setState({ shown: newTalk() });
+  else await open(Number(id));
+}
+
+/** Go to a chat; null is a new one. */
+export function go(chatId: number | null): void {
+  const path = chatId === null ? "/chat" : `/chat/${chatId}`;
+  if (path !== location.pathname) history.pushState(null, "", path);
+  void show(path);
+}
+
+/** A chat that was just made has an address from then on. */
+function useAddress(shown: string): void {
+  const id = useStore((state) => state.talks[shown]?.id ?? null);
+  const title = useStore((state) => state.talks[shown]?.title ?? null);
+  useEffect(() => {
+    if (id !== null && location.pathname !== `/chat/${id}`) history.replaceState(null, "", `/chat/${id}`);
+  }, [id]);
+  useEffect(() => {
+    document.title = title === null ? "Headrace" : `${title} – Headrace`;
+  }, [title]);
+}
