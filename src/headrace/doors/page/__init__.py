@@ -1,6 +1,6 @@
 """This package is the page at `/`, as the build of `web/` leaves it in `dist/`. Its files are for everyone.
 
-Where it was not built, the small page of `doors.welcome` stands there and signs a browser in.
+Where it was not built, the small page of `doors.welcome` stands in its place and signs a browser in.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ FILES = "/page/"
 PREFIX = "/chat/"
 """Below this path is a chat, by its number."""
 
+_PATHS = ("/", "/chat")
 _DIST = Path(str(resources.files("headrace.doors.page"))) / "dist"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -36,6 +37,7 @@ _POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+_INDEX = "index.html"
 _DIAGRAM = "diagram.html"
 # Mermaid writes styles into the picture that it draws: it does so in a frame that has no origin and reaches nothing
 _DIAGRAM_POLICY = (
@@ -46,24 +48,22 @@ _DIAGRAM_POLICY = (
 
 def is_open(path: str) -> bool:
     """Return whether this is one of the page's paths: all of them are open to everyone."""
-    return path == "/chat" or path.startswith((FILES, PREFIX)) or path in welcome.FILES
+    return path in _PATHS or path.startswith((FILES, PREFIX)) or path in welcome.FILES
 
 
 def install(app: FastAPI, folder: Path = _DIST) -> None:
-    """Add the page; that of `doors.welcome` where `folder` has none."""
+    """Add the page, and that of `doors.welcome`, which stands at its addresses too where `folder` has none."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}
-    if "index.html" not in files:
-        welcome.install(app)
-        return
 
     async def page(request: Request) -> Response:
-        return await _answer(request, files, "index.html")
+        return await _answer(request, files, _INDEX) if _INDEX in files else welcome.answer()
 
     async def file(request: Request) -> Response:
         return await _answer(request, files, request.path_params["name"])
 
-    for path in ("/", "/chat", PREFIX + "{chat_id:int}"):
+    for path in (*_PATHS, PREFIX + "{number:int}"):
         app.add_route(path, page, include_in_schema=False)
+    welcome.install(app)
     app.add_route(FILES + "{name:path}", file, include_in_schema=False)
 
 

@@ -1,34 +1,39 @@
 import { expect, test, vi } from "vitest";
-import { Client } from "../../client/index.ts";
+import { Server } from "../../client/http.ts";
 import { Hub } from "./hub.ts";
 import type { Port, ToTab } from "./words.ts";
 
-/** A server whose runs say what they are told to, and count who reads them. */
-class Runs {
+/** A server that says what it is told to, and notes what was asked for. */
+class Feeds {
   readonly asked: string[] = [];
-  readonly open = new Set<string>();
-  readonly #streams = new Map<string, ReadableStreamDefaultController<Uint8Array>>();
+  readonly open: ReadableStreamDefaultController<Uint8Array>[] = [];
+  status = 200;
   isAway = false;
 
   readonly fetch: typeof globalThis.fetch = async (input, init) => {
-    const path = String(input);
     if (this.isAway) throw new TypeError("fetch failed");
-    if (path.startsWith("/api/v1/runs?")) return Response.json({ runs: [], next: null });
-    const run = path.split("/")[4] ?? "";
-    const after = new Headers(init?.headers).get("last-event-id") ?? "-";
-    this.asked.push(`${run} after ${after}`);
-    const body = new ReadableStream<Uint8Array>({ start: (controller) => void this.#streams.set(run, controller) });
-    this.open.add(run);
+    const { searchParams } = new URL(String(input), "http://headrace");
+    this.asked.push(searchParams.get("follow") ?? "");
+    if (this.status !== 200) return new Response("", { status: this.status });
+    let own: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (own = controller) });
+    if (own !== undefined) this.open.push(own);
+    const left = own;
     init?.signal?.addEventListener("abort", () => {
-      this.open.delete(run);
-      this.#streams.get(run)?.error(new Error("left"));
+      if (left === undefined || !this.open.includes(left)) return;
+      this.open.splice(this.open.indexOf(left), 1);
+      left.error(new Error("left"));
     });
-    return new Response(body, { headers: { "content-type": "text/event-stream", "headrace-run": run } });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
   };
 
-  say(run: string, seq: number, event: object): void {
-    const data = JSON.stringify({ t: seq, ...event });
-    this.#streams.get(run)?.enqueue(new TextEncoder().encode(`id: ${seq}\ndata: ${data}\n\n`));
+  /** Say it on the newest connection, or on another. */
+  say(event: object, feed = this.open.at(-1)): void {
+    feed?.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(event)}\n\n`));
+  }
+
+  text(run: string, seq: number, from = seq): void {
+    this.say({ run, seq, type: "text", t: seq, delta: "x", ...(from === seq ? {} : { from }) });
   }
 }
 
@@ -43,64 +48,141 @@ class Tab implements Port {
       each.type === "entries" && each.runId === runId ? each.entries.map(({ seq }) => seq) : [],
     );
   }
+
+  has(runId: string): boolean {
+    return this.heard.some((each) => each.type === "ended" && each.runId === runId);
+  }
 }
 
-function world(): { runs: Runs; hub: Hub } {
-  const runs = new Runs();
-  return { runs, hub: new Hub(new Client({ fetch: runs.fetch })) };
+function world(): { feeds: Feeds; hub: Hub; tab: Tab } {
+  const feeds = new Feeds();
+  return { feeds, hub: new Hub(new Server({ fetch: feeds.fetch })), tab: new Tab() };
 }
 
-const text = { type: "text", delta: "x" };
+const soon = { timeout: 3000 };
 
 test("two tabs that follow a run share one stream, and each hears every event once", async () => {
-  const { runs, hub } = world();
-  const [one, other] = [new Tab(), new Tab()];
-  hub.hear(one, { type: "follow", runId: "r", after: -1 });
-  await vi.waitFor(() => expect(runs.open.has("r")).toBe(true));
-  for (let seq = 0; seq < 5; seq += 1) runs.say("r", seq, text);
-  await vi.waitFor(() => expect(one.seqs("r")).toHaveLength(5));
+  const { feeds, hub, tab } = world();
+  const other = new Tab();
+  hub.hear(tab, { type: "follow", runId: "r", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  for (let seq = 0; seq < 5; seq += 1) feeds.text("r", seq);
+  await vi.waitFor(() => expect(tab.seqs("r")).toHaveLength(5));
   hub.hear(other, { type: "follow", runId: "r", after: 1 });
-  runs.say("r", 5, text);
+  feeds.text("r", 5);
   await vi.waitFor(() => expect(other.seqs("r")).toEqual([2, 3, 4, 5]));
-  expect(one.seqs("r")).toEqual([0, 1, 2, 3, 4, 5]);
-  expect(runs.asked).toEqual(["r after -"]);
-  hub.hear(one, { type: "bye" });
+  await vi.waitFor(() => expect(tab.seqs("r")).toEqual([0, 1, 2, 3, 4, 5]));
+  expect(feeds.asked).toEqual(["r:-1"]);
+  hub.hear(tab, { type: "bye" });
   hub.hear(other, { type: "bye" });
-  expect(runs.open.size).toBe(0);
+  expect(feeds.open).toEqual([]);
 });
 
-test("the end of a run is heard, and nothing is asked any more", async () => {
-  const { runs, hub } = world();
-  const tab = new Tab();
-  hub.hear(tab, { type: "follow", runId: "r", after: -1 });
-  await vi.waitFor(() => expect(runs.open.has("r")).toBe(true));
-  runs.say("r", 0, { type: "run.finished", reason: "stop" });
-  await vi.waitFor(() => expect(tab.heard).toContainEqual({ type: "ended", runId: "r", refusal: null }));
-  expect(runs.asked).toHaveLength(1);
+test("many runs come over one connection, made anew for another run, each from where it was", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "a", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  feeds.text("a", 0);
+  await vi.waitFor(() => expect(tab.seqs("a")).toEqual([0]));
+  for (const runId of ["b", "c", "d", "e", "f"]) hub.hear(tab, { type: "follow", runId, after: 3 });
+  await vi.waitFor(() => expect(feeds.asked).toHaveLength(2));
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  expect(feeds.asked[1]?.split(",").sort()).toEqual(["a:0", "b:3", "c:3", "d:3", "e:3", "f:3"]);
+  feeds.text("a", 1);
+  feeds.text("f", 4);
+  await vi.waitFor(() => expect([tab.seqs("a"), tab.seqs("f")]).toEqual([[0, 1], [4]]));
   hub.hear(tab, { type: "bye" });
 });
 
-test("connections are left for requests: of many runs those wanted last are read, and the others after them", async () => {
-  const { runs, hub } = world();
-  const tab = new Tab();
-  const names = ["a", "b", "c", "d", "e", "f"];
-  for (const runId of names) hub.hear(tab, { type: "follow", runId, after: -1 });
-  await vi.waitFor(() => expect([...runs.open].sort()).toEqual(["c", "d", "e", "f"]));
-  runs.say("f", 0, { type: "run.finished", reason: "stop" });
-  await vi.waitFor(() => expect(runs.open.has("b")).toBe(true));
+test("while there is to be another connection the former one tells of notices, and no more of runs", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "a", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  const [former] = feeds.open;
+  feeds.isAway = true;
+  hub.hear(tab, { type: "follow", runId: "b", after: -1 });
+  await vi.waitFor(() => expect(tab.heard).toContainEqual({ type: "lost", attempt: 1 }));
+  feeds.say({ run: "a", seq: 0, type: "text", t: 0, delta: "x" }, former);
+  feeds.say({ type: "chat.changed", chat_id: 7 }, former);
+  const notice = { type: "chat.changed", chat_id: 7 };
+  await vi.waitFor(() => expect(tab.heard).toContainEqual({ type: "notice", notice }));
+  expect(tab.seqs("a")).toEqual([]);
+  feeds.isAway = false;
+  await vi.waitFor(() => expect(feeds.asked).toEqual(["a:-1", "b:-1,a:-1"]), soon);
+  await vi.waitFor(() => expect(feeds.open).not.toContain(former));
+  hub.hear(tab, { type: "bye" });
+});
+
+test("the end of a run is heard, and it is not asked for any more", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "r", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  feeds.say({ run: "r", seq: 0, type: "run.finished", t: 0, reason: "stop" });
+  await vi.waitFor(() => expect(tab.has("r")).toBe(true));
+  expect(tab.seqs("r")).toEqual([0]);
+  hub.hear(tab, { type: "follow", runId: "s", after: -1 });
+  await vi.waitFor(() => expect(feeds.asked).toEqual(["r:-1", "s:-1"]));
+  hub.hear(tab, { type: "bye" });
+});
+
+test("a run that is gone is at its end", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "r", after: 4 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  feeds.say({ type: "run.gone", run_id: "r" });
+  await vi.waitFor(() => expect(tab.has("r")).toBe(true));
+  hub.hear(tab, { type: "bye" });
+});
+
+test("a tab whose place is within merged events has to ask for the message anew", async () => {
+  const { feeds, hub, tab } = world();
+  const other = new Tab();
+  hub.hear(tab, { type: "follow", runId: "r", after: -1 });
+  hub.hear(other, { type: "follow", runId: "r", after: 5 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  feeds.text("r", 9, 0);
+  await vi.waitFor(() => expect(tab.seqs("r")).toEqual([9]));
+  expect([other.seqs("r"), other.has("r")]).toEqual([[], true]);
+  hub.hear(other, { type: "follow", runId: "r", after: 9 });
+  feeds.text("r", 10);
+  await vi.waitFor(() => expect(other.seqs("r")).toEqual([10]));
+  hub.hear(tab, { type: "bye" });
+  hub.hear(other, { type: "bye" });
+});
+
+test("events that are missing are asked for again", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "r", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  feeds.text("r", 0);
+  feeds.text("r", 2);
+  await vi.waitFor(() => expect(feeds.asked).toEqual(["r:-1", "r:0"]), soon);
+  expect(tab.seqs("r")).toEqual([0]);
   hub.hear(tab, { type: "bye" });
 });
 
 test("that the way is lost and found is told to every tab", async () => {
-  const { runs, hub } = world();
-  const [one, other] = [new Tab(), new Tab()];
-  runs.isAway = true;
-  hub.hear(other, { type: "here", visible: true });
-  hub.hear(one, { type: "follow", runId: "r", after: 3 });
+  const { feeds, hub, tab } = world();
+  const other = new Tab();
+  feeds.isAway = true;
+  hub.hear(other, { type: "here" });
+  hub.hear(tab, { type: "follow", runId: "r", after: 3 });
   await vi.waitFor(() => expect(other.heard).toContainEqual({ type: "lost", attempt: 1 }));
-  runs.isAway = false;
-  await vi.waitFor(() => expect(other.heard).toContainEqual({ type: "found" }), { timeout: 3000 });
-  expect(runs.asked).toEqual(["r after 3"]);
-  hub.hear(one, { type: "bye" });
+  feeds.isAway = false;
+  await vi.waitFor(() => expect(other.heard).toContainEqual({ type: "found" }), soon);
+  expect(feeds.asked).toEqual(["r:3"]);
+  hub.hear(tab, { type: "bye" });
   hub.hear(other, { type: "bye" });
+});
+
+test("who is not signed in is told so, and nothing is asked until a tab speaks again", async () => {
+  const { feeds, hub, tab } = world();
+  feeds.status = 401;
+  hub.hear(tab, { type: "here" });
+  await vi.waitFor(() => expect(tab.heard).toContainEqual({ type: "unauthorized" }));
+  feeds.status = 200;
+  expect(feeds.asked).toHaveLength(1);
+  hub.hear(tab, { type: "here" });
+  await vi.waitFor(() => expect(tab.heard).toContainEqual({ type: "found" }));
+  hub.hear(tab, { type: "bye" });
 });

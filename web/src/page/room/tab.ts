@@ -15,11 +15,9 @@ export class Tab implements Room {
 
   constructor(send: (message: ToHub) => void) {
     this.#send = send;
-    const here = (): void => send({ type: "here", visible: document.visibilityState === "visible" });
-    document.addEventListener("visibilitychange", here);
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.wake());
     addEventListener("pagehide", () => send({ type: "bye" }));
     addEventListener("pageshow", ({ persisted }) => persisted && this.#again());
-    here();
   }
 
   follow(runId: string, after: number, listener: Listener): () => void {
@@ -38,8 +36,8 @@ export class Tab implements Room {
     return () => this.#hearers.delete(listener);
   }
 
-  changed(chatId: number | null): void {
-    this.#send({ type: "changed", chatId });
+  wake(): void {
+    this.#send({ type: "here" });
   }
 
   /** Take what the hub says. */
@@ -51,7 +49,7 @@ export class Tab implements Room {
       case "ended": {
         const followed = this.#followed.get(message.runId);
         this.#followed.delete(message.runId);
-        followed?.listener.ended(message.refusal);
+        followed?.listener.ended();
         return;
       }
       case "hub":
@@ -64,7 +62,7 @@ export class Tab implements Room {
 
   /** Say everything once more, to a hub that does not know this tab. */
   #again(): void {
-    this.#send({ type: "here", visible: document.visibilityState === "visible" });
+    this.wake();
     for (const [runId, { after }] of this.#followed) this.#send({ type: "follow", runId, after });
   }
 

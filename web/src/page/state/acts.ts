@@ -5,7 +5,7 @@ import { sleep } from "../../client/backoff.ts";
 import { Server } from "../../client/http.ts";
 import { newUuid } from "../../client/ids.ts";
 import { changeNode, changeTalk, complain, getState, nodeOf, say, setState, talkOf } from "./store.ts";
-import { client, follow, moved, name, refresh, runOf, touched } from "./talks.ts";
+import { client, follow, moved, name, refresh, runOf } from "./talks.ts";
 import { chosenModel } from "./choice.ts";
 import { leafBelow, without } from "./tree.ts";
 import type { Key, Node } from "./words.ts";
@@ -116,7 +116,7 @@ export async function choose(talkKey: Key, key: Key): Promise<void> {
   moved(talkKey);
   changeTalk(talkKey, () => ({ leaf }));
   const leafId = talk.nodes[leaf]?.id ?? null;
-  if (talk.id !== null && leafId !== null) await attempt(client.chats.change(talk.id, { leaf_id: leafId }), talk.id);
+  if (talk.id !== null && leafId !== null) await attempt(client.chats.change(talk.id, { leaf_id: leafId }));
   moved(talkKey);
 }
 
@@ -132,19 +132,18 @@ export async function remove(talkKey: Key, key: Key): Promise<void> {
   });
   say("Deleted.");
   if (node.id === null) return;
-  await attempt(client.messages.delete(node.id), talk.id);
+  await attempt(client.messages.delete(node.id));
   moved(talkKey);
   await refresh(talkKey);
 }
 
 export async function removeTalk(chatId: number): Promise<void> {
-  await attempt(client.chats.delete(chatId), null);
+  await attempt(client.chats.delete(chatId));
 }
 
-async function attempt(work: Promise<unknown>, chatId: number | null): Promise<void> {
+async function attempt(work: Promise<unknown>): Promise<void> {
   try {
     await work;
-    touched(chatId);
   } catch (error) {
     complain(error);
   }
@@ -163,7 +162,6 @@ async function begin(talkKey: Key, key: Key): Promise<void> {
     adopt(talkKey, key, begun.assistant_message_id);
     wishes.delete(key);
     begunAs(talkKey, key, begun, []);
-    touched(id);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) setState({ signedOut: true });
     fail(talkKey, key, error);

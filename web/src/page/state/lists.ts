@@ -5,10 +5,8 @@ import type { Model } from "../../client/index.ts";
 import { isStreamed } from "./session.ts";
 import { client } from "./talks.ts";
 
-export const CHATS = ["chats"] as const;
-
 export function useChats(): ReturnType<typeof useQuery<Awaited<ReturnType<typeof client.chats.list>>>> {
-  return useQuery({ queryKey: CHATS, queryFn: () => client.chats.list({ limit: 100 }) });
+  return useQuery({ queryKey: ["chats"], queryFn: () => client.chats.list({ limit: 100 }) });
 }
 
 export function useModels(): readonly Model[] {

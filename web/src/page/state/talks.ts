@@ -1,13 +1,13 @@
 /** What the page does with chats: opens them, keeps them as the server has them, and follows what is made in them. */
 
-import { ApiError, Client, type Message, type Run, type Tree } from "../../client/index.ts";
+import { ApiError, Client, type Message, type Tree } from "../../client/index.ts";
 import { newUuid } from "../../client/ids.ts";
 import { openRoom } from "../room/open.ts";
-import type { News } from "../room/words.ts";
+import type { News, Notice } from "../room/words.ts";
 import { type Making, make } from "./making.ts";
 import { changeNode, changeTalk, getState, nodeOf, putTalk, setState, talkOf } from "./store.ts";
 import { nodeFrom } from "./tree.ts";
-import { type Key, LIVE, type Node, type Talk } from "./words.ts";
+import { type Key, LIVE, type Node } from "./words.ts";
 
 export const client = new Client();
 export const room = openRoom();
@@ -15,7 +15,13 @@ export const room = openRoom();
 const keys = new Map<string, Key>();
 const makings = new Map<string, Making>();
 const moves = new Map<Key, number>();
-let listChanged: () => void = () => undefined;
+const followed = new Set<string>();
+let changed: (list: List) => void = () => undefined;
+
+/** What the page shows as the server has it. */
+export type List = "chats" | "models";
+
+const ECHO_MS = 200; // a notice of what this tab asked for may come before the reply that names it
 
 /** Return the page's key of a chat or message of the server's. */
 export function keyOf(kind: "talk" | "node", id: number): Key {
@@ -27,14 +33,9 @@ export function name(kind: "talk" | "node", id: number, key: Key): void {
   keys.set(`${kind} ${id}`, key);
 }
 
-/** Call this whenever the list of chats is not as it was. */
-export function onListChanged(listener: () => void): void {
-  listChanged = listener;
-}
-
-export function touched(chatId: number | null): void {
-  room.changed(chatId);
-  listChanged();
+/** Call this whenever a list is not as it was. */
+export function onChanged(listener: (list: List) => void): void {
+  changed = listener;
 }
 
 /** Return the key of a talk that there is not yet. */
@@ -108,10 +109,10 @@ function followMessage(talk: Key, message: Message): void {
 /** Follow a run until it ends. */
 export function follow(talk: Key, key: Key, run: { id: string; after: number; parts: Message["parts"] }): void {
   makings.get(key)?.leave();
+  followed.add(run.id);
   const making = make(room, talk, key, run, (node) => {
     if (makings.get(key) === making) makings.delete(key);
     making.leave();
-    touched(talkOf(talk)?.id ?? null);
     // the stream is at its end without saying how the run ended: the message says it
     if (node?.live != null) void refresh(talk);
   });
@@ -138,19 +139,19 @@ export function runOf(talk: Key, key: Key): string | null {
 
 /** Hear what happens elsewhere: in other tabs, on other devices, on the way to the server. */
 export function listen(): () => void {
-  const seen = new Set<string>();
   const back = (): void => {
     if (document.visibilityState === "visible") void refresh(getState().shown);
   };
   document.addEventListener("visibilitychange", back);
-  const deaf = room.hear((news) => hear(news, seen));
+  const deaf = room.hear(hear);
+  room.wake();
   return () => {
     deaf();
     document.removeEventListener("visibilitychange", back);
   };
 }
 
-function hear(news: News, seen: Set<string>): void {
+function hear(news: News): void {
   switch (news.type) {
     case "lost":
       setState(({ lostSince }) => ({ lostSince: lostSince ?? Date.now(), attempt: news.attempt }));
@@ -158,33 +159,28 @@ function hear(news: News, seen: Set<string>): void {
     case "found":
       if (getState().lostSince !== null) {
         setState({ lostSince: null, attempt: 0 });
+        // notices are not kept for who is away
         void refresh(getState().shown);
-        listChanged();
+        changed("chats");
+        changed("models");
       }
       return;
     case "unauthorized":
       setState({ signedOut: true });
       return;
-    case "changed":
-      listChanged();
-      if (news.chatId !== null) reread(news.chatId);
-      return;
-    case "runs":
-      runs(news.runs, seen);
+    case "notice":
+      noticed(news.notice);
   }
 }
 
-/** Runs that this tab has not seen are those of other devices, or of programs. */
-function runs(newest: readonly Run[], seen: Set<string>): void {
-  const unseen = newest.filter(({ id }) => !seen.has(id));
-  for (const { id } of unseen) seen.add(id);
-  const own = new Set([...makings.values()].map(({ runId }) => runId));
-  const others = unseen.filter(({ id, chat_id }) => chat_id !== null && !own.has(id));
-  if (others.length > 0) listChanged();
-  for (const chatId of new Set(others.map(({ chat_id }) => chat_id))) if (chatId !== null) reread(chatId);
-}
-
-function reread(chatId: number): void {
-  const talk: Talk | undefined = talkOf(keyOf("talk", chatId));
-  if (talk !== undefined) void refresh(talk.key);
+/** Something changed on the server: by this tab, by another one, on another device, by a program. */
+function noticed({ type, chat_id: chatId, run_id: runId }: Notice): void {
+  if (type === "model.changed") changed("models");
+  if (chatId === undefined) return;
+  changed("chats");
+  setTimeout(() => {
+    const { shown } = getState();
+    // of the runs that it follows this tab knows all; other chats are asked for when they are shown
+    if (talkOf(shown)?.id === chatId && (runId === undefined || !followed.has(runId))) void refresh(shown);
+  }, ECHO_MS);
 }

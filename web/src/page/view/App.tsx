@@ -2,10 +2,9 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
-import { CHATS } from "../state/lists.ts";
 import { link, type Session, session, signIn, wantsName } from "../state/session.ts";
 import { setState, useStore } from "../state/store.ts";
-import { listen, newTalk, onListChanged, open } from "../state/talks.ts";
+import { listen, newTalk, onChanged, open } from "../state/talks.ts";
 import { Conversation } from "./Conversation.tsx";
 import { Notice, Spoken } from "./Notice.tsx";
 import { Sidebar } from "./Sidebar.tsx";
@@ -88,7 +87,7 @@ function Page({ session: known }: { readonly session: Session }): React.ReactNod
   const queries = useQueryClient();
   const [isMenuOpen, setMenuOpen] = useState(false);
   useEffect(() => {
-    onListChanged(() => void queries.invalidateQueries({ queryKey: CHATS }));
+    onChanged((list) => void queries.invalidateQueries({ queryKey: [list] }));
     const deaf = listen();
     const moved = (): void => void show(location.pathname);
     addEventListener("popstate", moved);
