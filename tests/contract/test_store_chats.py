@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store_world import HUGE, KINDS, NOW, end, exchange, opened, say
 
+from contract.store_world import HUGE, KINDS, NOW, end, exchange, opened, say
 from headrace.core.errors import BadField, BadRequest, NotFound
 from headrace.core.principal import LOCAL
 from headrace.store.records import Chat, ChatChanges

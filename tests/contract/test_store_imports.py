@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_world import KINDS, MARY, NOW, opened, say, told
 
+from contract.store_world import KINDS, MARY, NOW, opened, say, told
 from headrace.core.errors import BadRequest, Conflict
 from headrace.core.messages import ReasoningPart, TextPart
 from headrace.core.principal import LOCAL

@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store_world import KINDS, NOW, digest, opened
 
+from contract.store_world import KINDS, NOW, digest, opened
 from headrace.store.records import Invitation
 from headrace.store.store import Store
 

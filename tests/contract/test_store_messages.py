@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
-from store_world import HUGE, KINDS, NOW, asked, end, exchange, opened, say, statements
 
+from contract.store_world import HUGE, KINDS, NOW, asked, end, exchange, opened, say, statements
 from headrace.core.errors import NotFound
 from headrace.core.events import Timings, Usage
 from headrace.core.messages import (

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import select
-from store_world import HUGE, KINDS, MARY, NOW, asked, digest, end, exchange, opened, say
 
+from contract.store_world import HUGE, KINDS, MARY, NOW, asked, digest, end, exchange, opened, say
 from headrace.core.errors import BadField, NotFound
 from headrace.core.messages import TextPart
 from headrace.core.principal import LOCAL, Principal

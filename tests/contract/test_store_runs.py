@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store_world import KINDS, MARY, NOW, end, opened, say
 
+from contract.store_world import KINDS, MARY, NOW, end, opened, say
 from headrace.core.errors import BadField, Conflict, NotFound
 from headrace.core.events import Timings, Usage
 from headrace.core.messages import TextPart

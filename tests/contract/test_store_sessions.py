@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store_world import HUGE, KINDS, MARY, NOW, digest, opened, statements
 
+from contract.store_world import HUGE, KINDS, MARY, NOW, digest, opened, statements
 from headrace.core.errors import NotFound
 from headrace.core.principal import LOCAL, Principal
 from headrace.store.records import Known, Session

@@ -3,8 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_world import HUGE, KINDS, MARY, NOW, opened
 
+from contract.store_world import HUGE, KINDS, MARY, NOW, opened
 from headrace.core.errors import BadField, NotFound
 from headrace.core.principal import LOCAL
 from headrace.store.records import Template, TemplateChanges, Variable

@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import pytest
-from store_world import HUGE, KINDS, MARY, NOW, digest, opened, statements
 
+from contract.store_world import HUGE, KINDS, MARY, NOW, digest, opened, statements
 from headrace.core.errors import NotFound
 from headrace.core.principal import LOCAL, Principal, Scope
 from headrace.store.records import Known, Token

@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from store_world import HUGE, KINDS, NOW, asked, end, exchange, opened, say, statements, told
 
+from contract.store_world import HUGE, KINDS, NOW, asked, end, exchange, opened, say, statements, told
 from headrace.core.errors import BadField, BadRequest, Conflict, NotFound
 from headrace.core.messages import Message, ReasoningPart, TextPart, text_of
 from headrace.core.principal import LOCAL
