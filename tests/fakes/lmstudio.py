@@ -6,7 +6,8 @@ async with FakeLMStudio() as lmstudio:
 
 import asyncio
 
-from fakes.upstream import FakeUpstream, Received, _Connection
+from fakes.upstream import FakeUpstream, OpenAIConnection
+from fakes.upstream_connection import Received
 
 __all__ = ["FakeLMStudio"]
 
@@ -27,7 +28,7 @@ class FakeLMStudio(FakeUpstream):
         self.port = self._server.sockets[0].getsockname()[1]
 
 
-class _Studio(_Connection):
+class _Studio(OpenAIConnection):
     upstream: FakeLMStudio
 
     async def answer(self, request: Received) -> None:

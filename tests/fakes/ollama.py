@@ -6,9 +6,10 @@
 
     PYTHONPATH=tests python -m fakes.ollama PORT    # as a process of its own; GET /_requests tells what came
 
-Models are those of `fakes.upstream`, in Ollama's words: `text`, `text-rR-nN`, `echo`, `reset-after-K`, `eof-after-K`,
-`short-after-K`, `error-frame-after-K`, `garbage-after-K`, `silent-after-K`, `status-S`, `silent`, `no-headers`,
-`not-http`, `redirect`, `gzip`, `lingering`, `json`, `json-error`, `think`, `tool`, `slow-byte`, `utf8-cut`, `crlf`; and
+Models are those of `fakes.upstream_models`, in Ollama's words: `text`, `text-rR-nN`, `echo`, `reset-after-K`,
+`eof-after-K`, `short-after-K`, `error-frame-after-K`, `garbage-after-K`, `silent-after-K`, `status-S`, `silent`,
+`no-headers`, `not-http`, `redirect`, `gzip`, `lingering`, `json`, `json-error`, `think`, `tool`, `slow-byte`,
+`utf8-cut`, `crlf`; and
 
 | model | what it does |
 |---|---|
@@ -31,8 +32,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fakes import upstream
-from fakes.upstream import FakeUpstream, Received
+from fakes import upstream_models
+from fakes.upstream import FakeUpstream
+from fakes.upstream_connection import Connection, Received, for_ever
 
 __all__ = ["FakeOllama"]
 
@@ -41,7 +43,7 @@ _SHARED = re.compile(
     r"text(-r\d+-n\d+)?|echo|think|no-headers|not-http|redirect|gzip"
     r"|(reset|eof|short|silent)-after-\d+|status-\d+"
 )
-"""What `fakes.upstream` does is done here too: only the words differ."""
+"""What these do in `fakes.upstream_models` they do here too: only the words differ."""
 
 _ERRORS = {
     400: "Unknown parameter: 'foo'.",
@@ -104,7 +106,7 @@ class FakeOllama(FakeUpstream):
         return [request for request in self.lookups if request.path == path]
 
 
-class _Connection(upstream._Connection):
+class _Connection(Connection):
     """One connection, in Ollama's words."""
 
     upstream: FakeOllama
@@ -132,7 +134,7 @@ class _Connection(upstream._Connection):
         if self.upstream.key is not None and request.headers.get("authorization") != f"Bearer {self.upstream.key}":
             self.error(401)
         elif request.path in self.upstream.silent:
-            await upstream._for_ever()
+            await for_ever()
         elif route is None or request.path in self.upstream.missing:
             self.text(404, "404 page not found")
         else:
@@ -196,7 +198,7 @@ def _behaviour(model: str) -> Callable[[_Connection, Received], Awaitable[None]]
         if match:
             numbers = [int(group) for group in match.groups() if group is not None]
             return lambda connection, request: function(connection, request, *numbers)
-    return upstream._behaviour(model if _SHARED.fullmatch(model) else "status-404")
+    return upstream_models.behaviour(model if _SHARED.fullmatch(model) else "status-404")
 
 
 def _named(pattern: str) -> Callable[[_Behaviour], _Behaviour]:
@@ -226,7 +228,7 @@ async def _garbage(connection: _Connection, _request: Received, count: int) -> N
 @_named("silent")
 async def _silent(connection: _Connection, _request: Received) -> None:
     connection.begin()
-    await upstream._for_ever()
+    await for_ever()
 
 
 @_named(r"loading-(\d+)")
@@ -287,7 +289,7 @@ async def _lingering(connection: _Connection, _request: Received) -> None:
     connection.begin()
     await connection.tokens(5)
     connection.body_bytes(connection.last())
-    await upstream._for_ever()
+    await for_ever()
 
 
 @_named("json")
@@ -451,7 +453,7 @@ def _listed(name: str) -> dict[str, Any]:
 async def _main(port: int) -> None:
     async with FakeOllama(port=port) as ollama:
         print(ollama.base_url, flush=True)  # noqa: T201 - what starts this as a process reads it
-        await upstream._for_ever()
+        await for_ever()
 
 
 if __name__ == "__main__":

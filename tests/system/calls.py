@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import httpx
 
-from fakes.upstream import FakeUpstream, Received
+from fakes.upstream import FakeUpstream
+from fakes.upstream_connection import Received
 from system.wire import Frame, Wire, frames_of
 
 __all__ = ["STREAM", "Caller", "Turn", "asked", "asked_for", "closed", "error_of", "marked", "streaming", "text_in"]

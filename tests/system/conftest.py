@@ -16,7 +16,7 @@ from system.scripts import write_scripts
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def upstream() -> AsyncIterator[FakeUpstream]:
-    """A model server; its models are named in `fakes.upstream`."""
+    """A model server; its models are named in `fakes.upstream_models`."""
     async with FakeUpstream() as running:
         yield running
 
