@@ -1,3 +1,5 @@
+"""What Ollama answers, how it fails and ends, and the settings that it is asked with."""
+
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -14,7 +16,6 @@ from headrace.core.events import Event, ModelLoading, ModelReady, Reasoning, Tex
 from headrace.net.client import Client
 from headrace.net.port import Exchange
 from headrace.providers.ollama import Ollama, OllamaSettings
-from headrace.providers.port import Model
 
 TOKENS: list[Event] = [Text(f"{number} ") for number in range(5)]
 USAGE = Usage(
@@ -23,12 +24,6 @@ USAGE = Usage(
     timings=Timings(loading_ms=1, prompt_tokens_per_second=20.0, tokens_per_second=100.0),
 )
 TAGS = b'{"models":[%b]}'
-
-
-@pytest.fixture
-async def ollama() -> AsyncIterator[FakeOllama]:
-    async with FakeOllama() as ollama:
-        yield ollama
 
 
 @pytest.fixture
@@ -394,88 +389,6 @@ async def test_a_break_after_the_last_line_is_an_end(end: bytes) -> None:
 async def test_what_was_held_back_in_doubt_is_emitted_when_the_connection_breaks() -> None:
     answer, reason = await broken_off(b'{"message":{"content":"<th"}}\n{"message":{"cont')
     assert (answer.text, reason) == ("<th", "upstream_closed")
-
-
-# models
-
-
-async def test_the_server_lists_its_models_with_what_they_can_read(provider: Ollama) -> None:
-    assert await provider.models() == [Model(name="text:latest", context_length=131_072, can_continue=True)]
-
-
-async def test_a_model_is_asked_for_once_and_again_when_it_changes(ollama: FakeOllama, provider: Ollama) -> None:
-    ollama.models = ("a", "b")
-    for _ in range(3):
-        assert len(await provider.models()) == 2
-    assert len(ollama.asked("/api/show")) == 2
-    ollama.models = ("b", "c")
-    await provider.models()
-    assert [request.model for request in ollama.asked("/api/show")][2:] == ["c:latest"]
-
-
-async def test_models_that_cannot_chat_are_not_listed() -> None:
-    shows = {"embed": {"capabilities": ["embedding"], "model_info": {}}}
-    async with FakeOllama(models=("embed", "text"), shows=shows) as ollama:
-        provider = Ollama("box", OllamaSettings(base_url=ollama.base_url))
-        assert [model.name for model in await provider.models()] == ["text:latest"]
-        await provider.close()
-
-
-@pytest.mark.parametrize("how", ["silent", "missing"])
-async def test_models_are_listed_also_when_nothing_more_is_told_of_them(
-    how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("headrace.providers.ollama._SHOWS_S", 0.05)
-    kept: dict[str, Any] = {how: ("/api/show",)}
-    async with FakeOllama(models=("a", "b"), **kept) as ollama:
-        provider = Ollama("box", OllamaSettings(base_url=ollama.base_url))
-        models = [Model(name=f"{name}:latest", can_continue=True) for name in "ab"]
-        async with asyncio.timeout(2):
-            assert await provider.models() == models
-        await provider.close()
-
-
-async def test_the_models_of_the_settings_need_no_list() -> None:
-    async with FakeOllama(missing=("/api/tags",)) as ollama:
-        provider = Ollama("box", OllamaSettings(base_url=ollama.base_url, models=("a", "b")))
-        assert await provider.models() == [Model(name=name, can_continue=True) for name in "ab"]
-        await provider.close()
-
-
-async def test_the_models_of_the_settings_are_all_that_is_shown_of_a_list() -> None:
-    async with FakeOllama(models=("a", "c")) as ollama:
-        provider = Ollama("box", OllamaSettings(base_url=ollama.base_url, models=("a", "b")))
-        assert await provider.models() == [
-            Model(name="a", context_length=131_072, can_continue=True),
-            Model(name="b", can_continue=True),
-        ]
-        await provider.close()
-        assert [request.model for request in ollama.asked("/api/show")] == ["a:latest"]
-
-
-@pytest.mark.parametrize(("status", "code"), [(404, "unknown_model"), (200, "upstream_garbled")])
-async def test_without_a_list_the_error_says_so(status: int, code: str) -> None:
-    async def serve(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(b"HTTP/1.1 %d X\r\nContent-Length: 6\r\n\r\n<html>" % status)
-
-    async with RawServer(serve) as server:
-        provider = Ollama("box", OllamaSettings(base_url=server.url.removesuffix("/v1")))
-        with pytest.raises(ProviderError, match="base_url") as caught:
-            await provider.models()
-        await provider.close()
-    assert caught.value.code == code
-
-
-async def test_a_server_that_does_not_answer_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.providers.ollama._TAGS_TIMEOUT_S", 0.02)
-    async with FakeOllama(silent=("/api/tags",)) as ollama:
-        provider = Ollama("box", OllamaSettings(base_url=ollama.base_url))
-        with pytest.raises(ProviderError, match="did not list") as caught:
-            await provider.models()
-        await ollama.until(lambda: ollama.open_connections == 0)
-        await provider.close()
-    assert caught.value.code == "upstream_silent"
 
 
 # continuing
