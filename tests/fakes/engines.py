@@ -20,6 +20,9 @@ from headrace.runs.run import Run, World
 
 REQUEST = Request(model="", messages=(Message("user", (TextPart("Hi"),)),))
 
+HELLO: list[Event] = [events.Text("Hello"), events.Text(" you")]
+"""What is answered unless a test says otherwise."""
+
 Answer = Callable[[Request, Emit], Awaitable[FinishReason]]
 
 
@@ -40,8 +43,8 @@ class Clock:
 
 
 async def say_hello(_request: Request, emit: Emit) -> FinishReason:
-    emit([events.Text("Hello")])
-    emit([events.Text(" you")])
+    for each in HELLO:
+        emit([each])
     return "stop"
 
 
@@ -177,3 +180,15 @@ def wait_for(event: asyncio.Event, *first: Event) -> Answer:
         return "stop"
 
     return answer
+
+
+def terminals(happened: list[Event]) -> list[Event]:
+    return [event for event in happened if isinstance(event, events.TERMINAL)]
+
+
+def made(happened: list[Event]) -> list[Event]:
+    """Return what is between `run.started` and the final usage; see that there is one end, and that it is the last."""
+    assert isinstance(happened[0], events.RunStarted)
+    assert isinstance(happened[-2], events.Usage)
+    assert terminals(happened) == [happened[-1]]
+    return happened[1:-2]

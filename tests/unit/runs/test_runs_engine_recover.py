@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakes.engines import Works
+from fakes.engines import Works, terminals
 from fakes.journals import FAR_FUTURE_MS
 from headrace.core import events
 from headrace.core.events import Event
@@ -39,8 +39,7 @@ async def recovered(works: Works, spec: Spec = SPEC) -> list[Event]:
     """Recover the run; see that its log has one end and is sealed, and that its outcome fits; return its events."""
     assert await works.engine.recover([spec]) == 1
     happened = await works.events()
-    ends = [event for event in happened if isinstance(event, events.TERMINAL)]
-    assert ends == [happened[-1]] == [works.settled["r"].terminal]
+    assert terminals(happened) == [happened[-1]] == [works.settled["r"].terminal]
     assert works.settled["r"].seq == len(happened) - 1
     assert works.settled["r"].ended_at == works.clock.now_ms()
     assert await works.journal.unsealed() == []

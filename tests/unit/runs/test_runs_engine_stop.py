@@ -4,16 +4,12 @@ import asyncio
 
 import pytest
 
-from fakes.engines import REQUEST, Works, say_hello, turns, wait_for
+from fakes.engines import HELLO, REQUEST, Works, say_hello, terminals, turns, wait_for
 from headrace.core import events
 from headrace.core.errors import ProviderError
 from headrace.core.events import Event, FinishReason
 from headrace.core.messages import Request, TextPart
 from headrace.providers.port import Emit
-
-
-def ends(happened: list[Event]) -> list[Event]:
-    return [event for event in happened if isinstance(event, events.TERMINAL)]
 
 
 async def hang(_emit: Emit) -> Request:
@@ -27,7 +23,7 @@ async def stopped(works: Works) -> list[Event]:
         assert await works.engine.stop("r") == "stopped"
     assert works.upstream.open == 0
     happened = await works.end()
-    assert ends(happened) == [events.RunStopped("user")] == happened[-1:]
+    assert terminals(happened) == [events.RunStopped("user")] == happened[-1:]
     assert works.settled["r"].status == "stopped"
     assert works.engine.get("r") is None
     return happened[1:-2]
@@ -97,7 +93,7 @@ async def test_stopping_from_several_devices_at_once_is_one_stop(works: Works) -
     await turns()
     stops = [works.engine.stop("r", by=by) for by in ("user", "disconnect", "user")]
     assert await asyncio.gather(*stops) == ["stopped"] * 3
-    assert ends(await works.end()) == [events.RunStopped("user")]
+    assert terminals(await works.end()) == [events.RunStopped("user")]
 
 
 async def test_stopping_after_the_end_changes_nothing(works: Works) -> None:
@@ -112,7 +108,7 @@ async def test_stopping_while_the_end_is_being_written_changes_nothing(works: Wo
     while (run := works.engine.get("r")) is not None and not run.ending:  # noqa: ASYNC110  nothing tells of it
         await asyncio.sleep(0)
     assert await works.engine.stop("r") in {"complete", None}
-    assert ends(await works.end()) == [events.RunFinished("stop")]
+    assert terminals(await works.end()) == [events.RunFinished("stop")]
 
 
 async def test_stopping_is_answered_once_the_end_is_durable_though_storing_it_takes_long(works: Works) -> None:
@@ -128,7 +124,7 @@ async def test_stopping_is_answered_once_the_end_is_durable_though_storing_it_ta
     async with asyncio.timeout(10):
         assert await works.engine.stop("r") == "stopped"
         assert await works.engine.stop("r") == "stopped"
-    assert ends(await works.events()) == [events.RunStopped("user")]
+    assert terminals(await works.events()) == [events.RunStopped("user")]
     assert works.settled == {}
     stored.set()
     await works.end()
@@ -152,7 +148,7 @@ async def test_who_gives_up_waiting_for_a_stop_does_not_undo_it(works: Works) ->
     stopping.cancel()
     await turns()
     closing.set()
-    assert ends(await works.end()) == [events.RunStopped("user")]
+    assert terminals(await works.end()) == [events.RunStopped("user")]
 
 
 @pytest.mark.parametrize("turn", range(12))
@@ -167,7 +163,7 @@ async def test_whoever_is_first_decides_when_the_answer_ends_in_that_moment(work
     await turns(turn)
     status = await works.engine.stop("r")
     happened = await works.end()
-    (end,) = ends(happened)
+    (end,) = terminals(happened)
     assert happened[-1] == end
     assert works.settled["r"].terminal == end
     assert works.settled["r"].status == {"stopped": "stopped", "complete": "complete", None: "complete"}[status]
@@ -184,7 +180,7 @@ async def test_a_provider_that_swallows_the_cancellation_is_stopped_all_the_same
     works.upstream.answer = answer
     await works.start()
     await turns()
-    assert await stopped(works) == [events.Text("Hello"), events.Text(" you")]
+    assert await stopped(works) == HELLO
 
 
 async def test_a_provider_that_fails_while_it_is_stopped_is_stopped(works: Works) -> None:
@@ -212,7 +208,7 @@ async def test_a_run_may_be_stopped_from_within(works: Works) -> None:
 
     happened = await works.answered(answer)
     assert await asked[0] in {"stopped", None}
-    assert ends(happened) == [events.RunStopped("user")] == happened[-1:]
+    assert terminals(happened) == [events.RunStopped("user")] == happened[-1:]
 
 
 # Time limits.
