@@ -58,7 +58,9 @@ async def test_what_is_stopped_elsewhere_is_stopped_here(
     await expect(desk.answer).to_contain_text("Stopped before the first word.")
 
 
-async def test_what_is_removed_elsewhere_is_gone_here(context: BrowserContext, server: Running, program: Caller) -> None:
+async def test_what_is_removed_elsewhere_is_gone_here(
+    context: BrowserContext, server: Running, program: Caller
+) -> None:
     chat_id = await program.chat()
     turn = await program.answered(chat_id, model="script/echo")
     desk = await Desk.at(context, f"{server.url}/chat/{chat_id}")

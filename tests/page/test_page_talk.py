@@ -1,7 +1,10 @@
 """A conversation with the page: what is shown while an answer is made, and what one can do with it."""
 
+import json
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from page.desk import Desk
 from system.people import client
@@ -184,3 +187,31 @@ async def test_how_far_an_answer_is_of_the_most_it_may_have(
     await expect(other.answer.locator(".figures")).to_contain_text("% of 300")
     await expect(other.answer.locator("progress")).to_be_attached()
     await other.button("Stop").click()
+
+
+async def test_that_another_model_answers_is_said_with_the_reason(context: BrowserContext, server: Running) -> None:
+    async def feed(route: Route) -> None:
+        # no provider of this server switches: this stream tells of a switch, and those after it tell nothing
+        run = parse_qs(urlsplit(route.request.url).query).get("follow", [""])[0].partition(":")[0]
+        if run and run not in told:
+            told.add(run)
+            events = [{"run": run, "seq": seq, "t": 1, **event} for seq, event in enumerate(_SWITCHED)]
+            body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+            await route.fulfill(content_type="text/event-stream", body=body)
+
+    told: set[str] = set()
+    await context.add_init_script("delete window.SharedWorker; delete Navigator.prototype.locks")
+    await context.route("**/api/v1/events*", feed)
+    desk = await Desk.at(context, server.url)
+    await desk.ask("echo")
+    assert await desk.whole() == "Here I am."
+    await expect(desk.answer.locator(".figures")).to_contain_text("box/small")
+    await expect(desk.answer.locator(".figures")).to_contain_text("instead of script/echo: it is down")
+
+
+_SWITCHED = [
+    {"type": "run.started", "run_id": "r", "model": "script/echo"},
+    {"type": "model.switched", "from": "script/echo", "to": "box/small", "reason": "it is down"},
+    {"type": "text", "delta": "Here I am."},
+    {"type": "run.finished", "reason": "stop"},
+]
