@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 CODE = re.compile(r"`([^`]+)`")
-FILE = re.compile(r"(src/headrace|requirements|deploy)/[\w./-]+\.\w+")
+FILE = re.compile(r"(src/headrace|web/src|requirements|deploy)/[\w./-]+\.\w+")
 TEST = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
 
 
