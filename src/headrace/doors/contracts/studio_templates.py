@@ -5,26 +5,23 @@ Source: "The five systems that Headrace replaces", "5. LAM studio". Templates ar
 """
 
 import datetime as dt
-from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from pydantic import ConfigDict
 from starlette.responses import Response
 
 from headrace.chat.templates import described
-from headrace.doors import views
+from headrace.doors import templates, views
 from headrace.doors.bodies import TemplateBody, TemplateChanges
 from headrace.doors.house import house_of, principal_of
-from headrace.doors.native.templates import templates_of
+from headrace.doors.templates import TemplateId
 from headrace.store import records
 from headrace.store.rows import LIMIT_MAX
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["studio"])
-
-Id = Annotated[int, Path(ge=1)]
 
 
 class NewTemplate(TemplateBody):
@@ -69,34 +66,26 @@ async def list_templates(request: Request) -> Response:
 @router.post("/templates", status_code=201, responses=views.returns(Template, status=201, text="The new template."))
 async def create_template(request: Request, body: NewTemplate) -> Response:
     """Make a template."""
-    template = await templates_of(house_of(request)).create(
-        principal_of(request),
-        name=body.name,
-        description=body.description,
-        content=body.content,
-        variables=[each.variable() for each in body.variables],
-    )
-    return views.answer(_view(template), status=201)
+    return views.answer(_view(await templates.made(request, body)), status=201)
 
 
 @router.get("/templates/{template_id}", responses=views.returns(Template))
-async def get_template(request: Request, template_id: Id) -> Response:
+async def get_template(request: Request, template_id: TemplateId) -> Response:
     """Show a template."""
-    return views.answer(_view(await house_of(request).store.templates.get(principal_of(request), template_id)))
+    return views.answer(_view(await templates.found(request, template_id)))
 
 
 @router.put("/templates/{template_id}", responses=views.returns(Template))
 @router.patch("/templates/{template_id}", responses=views.returns(Template))
-async def change_template(request: Request, template_id: Id, body: Changes) -> Response:
+async def change_template(request: Request, template_id: TemplateId, body: Changes) -> Response:
     """Change what is given of a template."""
-    templates = templates_of(house_of(request))
-    return views.answer(_view(await templates.update(principal_of(request), template_id, body.changes())))
+    return views.answer(_view(await templates.changed(request, template_id, body)))
 
 
 @router.delete("/templates/{template_id}", status_code=204)
-async def delete_template(request: Request, template_id: Id) -> Response:
+async def delete_template(request: Request, template_id: TemplateId) -> Response:
     """Remove a template."""
-    await house_of(request).store.templates.delete(principal_of(request), template_id)
+    await templates.remove(request, template_id)
     return Response(status_code=204)
 
 

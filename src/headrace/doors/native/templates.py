@@ -3,21 +3,20 @@
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from headrace.chat.templates import Templates, Use, described
-from headrace.doors import views
+from headrace.chat.templates import Use, described
+from headrace.doors import templates, views
 from headrace.doors.bodies import TemplateBody, TemplateChanges, TryBody
-from headrace.doors.house import House, house_of, principal_of
+from headrace.doors.house import house_of, principal_of
 from headrace.doors.native.turns import RESPONSES, LastEventId, asked_for, begun
+from headrace.doors.templates import TemplateId
 from headrace.store import records
 
-__all__ = ["router", "templates_of"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["templates"])
-
-Id = Annotated[int, Path(ge=1)]
 
 
 class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,14 +45,7 @@ class TemplatePage(msgspec.Struct, frozen=True):
 @router.post("/templates", status_code=201, responses=views.returns(TemplateView, status=201, text="The new template."))
 async def create_template(request: Request, body: TemplateBody) -> Response:
     """Make a template. A variable in its text is `{{name}}`; `{{content}}` is the text of the message."""
-    template = await templates_of(house_of(request)).create(
-        principal_of(request),
-        name=body.name,
-        description=body.description,
-        content=body.content,
-        variables=[each.variable() for each in body.variables],
-    )
-    return views.answer(_view(template), status=201)
+    return views.answer(_view(await templates.made(request, body)), status=201)
 
 
 @router.get("/templates", responses=views.returns(TemplatePage))
@@ -66,28 +58,27 @@ async def list_templates(
 
 
 @router.get("/templates/{template_id}", responses=views.returns(TemplateView))
-async def get_template(request: Request, template_id: Id) -> Response:
+async def get_template(request: Request, template_id: TemplateId) -> Response:
     """Show a template."""
-    return views.answer(_view(await house_of(request).store.templates.get(principal_of(request), template_id)))
+    return views.answer(_view(await templates.found(request, template_id)))
 
 
 @router.patch("/templates/{template_id}", responses=views.returns(TemplateView))
-async def change_template(request: Request, template_id: Id, body: TemplateChanges) -> Response:
+async def change_template(request: Request, template_id: TemplateId, body: TemplateChanges) -> Response:
     """Change what is given of a template. Messages that were made from it stay as they are."""
-    templates = templates_of(house_of(request))
-    return views.answer(_view(await templates.update(principal_of(request), template_id, body.changes())))
+    return views.answer(_view(await templates.changed(request, template_id, body)))
 
 
 @router.delete("/templates/{template_id}", status_code=204)
-async def delete_template(request: Request, template_id: Id) -> Response:
+async def delete_template(request: Request, template_id: TemplateId) -> Response:
     """Remove a template. Messages that were made from it stay as they are."""
-    await house_of(request).store.templates.delete(principal_of(request), template_id)
+    await templates.remove(request, template_id)
     return Response(status_code=204)
 
 
 @router.post("/templates/{template_id}/try", status_code=202, responses=RESPONSES)
 async def try_template(
-    request: Request, template_id: Id, body: TryBody | None = None, last_event_id: LastEventId = None
+    request: Request, template_id: TemplateId, body: TryBody | None = None, last_event_id: LastEventId = None
 ) -> Response:
     """Answer what a template makes of these values, in no chat.
 
@@ -103,11 +94,6 @@ async def try_template(
     )
     turn = views.Turn(run_id=run.id, user_message_id=None, assistant_message_id=None, events=views.events_path(run.id))
     return await begun(request, house, turn, last_event_id)
-
-
-def templates_of(house: House) -> Templates:
-    """Return what makes and changes templates."""
-    return Templates(house.store, house.clock)
 
 
 def _view(template: records.Template) -> TemplateView:
