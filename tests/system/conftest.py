@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from fakes.upstream import FakeUpstream
+from headrace.doors import follow
 from system.access_house import TOOLS, House
 from system.calls import Caller
 from system.people import first_admin
@@ -61,3 +62,10 @@ async def open_house(tmp_path_factory: pytest.TempPathFactory, scripts: Path) ->
     """A server on loopback with access off."""
     async with Running(tmp_path_factory.mktemp("open"), config(scripts=scripts, server={"drain_s": 0})) as running:
         yield running
+
+
+@pytest.fixture
+def pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server in the test's own process keeps a quiet stream alive many times in a second."""
+    monkeypatch.setattr(follow, "KEEPALIVE_S", 0.05)
+    monkeypatch.setattr(follow, "PULSE_S", 0.02)

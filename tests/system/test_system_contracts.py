@@ -10,6 +10,7 @@ import pytest
 from fakes.upstream import FakeUpstream
 from system.calls import Caller, asked, closed, marked, streaming, text_in
 from system.contracts import CHATS, DOORS, Contract, error_fields, parsed, said_in, until_said
+from system.leaving import CLOSED_S, TRIES
 from system.people import first_admin
 from system.running import Running, config
 from system.wire import Wire, text_of
@@ -17,11 +18,6 @@ from system.wire import Wire, text_of
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOT_THERE = 999_999
-CLOSED_S = 0.1
-"""The promise: so long after the caller has left the upstream's connection is closed at the latest."""
-TRIES = 3
-"""Of so many tries the best counts: the machine may have other things to do."""
-
 SCRIPTS = "Zürich Ελλάδα Привет 日本語 \U0001f686 \u2028\u0085 end"
 
 ALL = pytest.mark.parametrize("name", DOORS)

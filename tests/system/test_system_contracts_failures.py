@@ -12,14 +12,10 @@ import pytest_asyncio
 from fakes.upstream import FakeUpstream
 from system.calls import Caller, asked, closed, marked, streaming, text_in
 from system.contracts import DOORS, Contract, error_fields, said_in, until_said
+from system.leaving import CLOSED_S, TRIES
 from system.running import Running, config
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-CLOSED_S = 0.1
-"""The promise: so long after Stop, or after the caller has left, the upstream's connection is closed at the latest."""
-TRIES = 3
-"""Of so many tries the best counts: the machine may have other things to do."""
 
 # The model of the fake upstream, the code of the failure, and what was made before it
 FAULTS = [

@@ -9,15 +9,13 @@ import pytest_asyncio
 
 from fakes.ollama import FakeOllama
 from system.calls import Caller, asked, closed, marked, text_in
+from system.leaving import CLOSED_S, TRIES
 from system.running import Running, settings_file
 from system.wire import text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TOKENS = "0 1 2 3 4 "
-CLOSED_S = 0.1
-TRIES = 3
-"""Of so many tries the best counts: the machine may have other things to do."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

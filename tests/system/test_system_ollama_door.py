@@ -1,6 +1,5 @@
 """Ollama's own Python client at the door of its API."""
 
-import asyncio
 import base64
 import contextlib
 import json
@@ -16,18 +15,13 @@ import pytest_asyncio
 
 from fakes.ollama import FakeOllama
 from fakes.upstream import FakeUpstream
-from headrace.doors import follow
-from system.calls import Caller, asked, closed, marked
+from system.calls import Caller, asked, marked
 from system.inprocess import serving
+from system.leaving import check_leaving
 from system.running import Running, config, settings_file
 from system.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-CLOSED_S = 0.1
-"""The promise: so long after the caller has left the upstream's connection is closed at the latest."""
-TRIES = 3
-"""Of so many tries the best counts: the machine may have other things to do."""
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
@@ -291,19 +285,7 @@ async def test_what_is_ollamas_own_goes_to_an_ollama(tmp_path: Path) -> None:
 async def test_leaving_stops_the_run(
     client: ollama.AsyncClient, upstream: FakeUpstream, model: str, *, stream: bool
 ) -> None:
-    took = []
-    for _ in range(TRIES):
-        text = marked()
-        asking = asyncio.create_task(_all_of(client, model, text, stream=stream))
-        request = await asked(upstream, text)
-        left = asyncio.get_running_loop().time()
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        took.append(await closed(upstream, request) - left)
-        if took[-1] < CLOSED_S:
-            break
-    assert min(took) < CLOSED_S
+    await check_leaving(upstream, lambda text: _all_of(client, model, text, stream=stream))
 
 
 async def _all_of(client: ollama.AsyncClient, model: str, text: str, *, stream: bool) -> None:
@@ -314,11 +296,8 @@ async def _all_of(client: ollama.AsyncClient, model: str, text: str, *, stream: 
         pass
 
 
-async def test_minutes_of_silence_do_not_choke_the_client(
-    tmp_path: Path, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(follow, "KEEPALIVE_S", 0.05)
-    monkeypatch.setattr(follow, "PULSE_S", 0.02)
+@pytest.mark.usefixtures("pings")
+async def test_minutes_of_silence_do_not_choke_the_client(tmp_path: Path, upstream: FakeUpstream) -> None:
     async with serving(tmp_path, config(box=upstream.base_url)) as url:
         async with client_of(f"{url}/ollama") as calling:
             lines = [line async for line in await calling.chat("box/text-r3-n4", said(), stream=True)]

@@ -13,18 +13,13 @@ import pytest_asyncio
 from openai.types.chat import ChatCompletionMessageParam
 
 from fakes.upstream import FakeUpstream
-from headrace.doors import follow
 from system.calls import Caller, asked, closed, marked, text_in
 from system.inprocess import serving
+from system.leaving import check_leaving
 from system.running import Running, config
 from system.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-CLOSED_S = 0.1
-"""The promise: so long after the caller has left the upstream's connection is closed at the latest."""
-TRIES = 3
-"""Of so many tries the best counts: the machine may have other things to do."""
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PICTURE = f"data:image/png;base64,{PIXEL}"
@@ -403,19 +398,7 @@ async def test_a_run_can_be_followed_in_their_words(caller: Caller) -> None:
 async def test_leaving_stops_the_run(
     client: openai.AsyncOpenAI, upstream: FakeUpstream, model: str, *, stream: bool
 ) -> None:
-    took = []
-    for _ in range(TRIES):
-        text = marked()
-        asking = asyncio.create_task(_all_of(client, model, text, stream=stream))
-        request = await asked(upstream, text)
-        left = asyncio.get_running_loop().time()
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        took.append(await closed(upstream, request) - left)
-        if took[-1] < CLOSED_S:
-            break
-    assert min(took) < CLOSED_S
+    await check_leaving(upstream, lambda text: _all_of(client, model, text, stream=stream))
 
 
 async def _all_of(client: openai.AsyncOpenAI, model: str, text: str, *, stream: bool) -> None:
@@ -426,11 +409,8 @@ async def _all_of(client: openai.AsyncOpenAI, model: str, text: str, *, stream: 
         pass
 
 
-async def test_minutes_of_silence_do_not_choke_the_client(
-    tmp_path: Path, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(follow, "KEEPALIVE_S", 0.05)
-    monkeypatch.setattr(follow, "PULSE_S", 0.02)
+@pytest.mark.usefixtures("pings")
+async def test_minutes_of_silence_do_not_choke_the_client(tmp_path: Path, upstream: FakeUpstream) -> None:
     async with (
         serving(tmp_path, config(box=upstream.base_url)) as url,
         openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as calling,
@@ -440,11 +420,8 @@ async def test_minutes_of_silence_do_not_choke_the_client(
     assert got == ["", "0 ", "1 ", "2 ", "3 ", None]
 
 
-async def test_the_keepalive_is_a_comment_alone(
-    tmp_path: Path, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(follow, "KEEPALIVE_S", 0.05)
-    monkeypatch.setattr(follow, "PULSE_S", 0.02)
+@pytest.mark.usefixtures("pings")
+async def test_the_keepalive_is_a_comment_alone(tmp_path: Path, upstream: FakeUpstream) -> None:
     async with serving(tmp_path, config(box=upstream.base_url)) as url:
         body = body_of(model="box/text-r3-n3", stream=True)
         async with await Wire.open(f"{url}/v1/chat/completions", method="POST", json_body=body) as wire:

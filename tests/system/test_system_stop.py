@@ -5,15 +5,11 @@ import pytest
 
 from fakes.upstream import FakeUpstream
 from system.calls import Caller, Turn, asked, asked_for, closed, error_of, marked, text_in
+from system.leaving import CLOSED_S, TRIES
 from system.readers import Dice
 from system.wire import TERMINAL, Wire, frames_of, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-CLOSED_S = 0.1
-"""The promise: so long after Stop the upstream's connection is closed at the latest."""
-TRIES = 3
-"""Of so many tries the best counts: the machine may have other things to do."""
 
 
 @dataclass
