@@ -117,12 +117,12 @@ def marked(text: str = "Hello") -> str:
     return f"{text} {uuid4().hex}"
 
 
-def asked_for(upstream: FakeUpstream, content: str) -> list[Received]:
+def asked_for(upstream: FakeUpstream, content: str | list[dict[str, Any]]) -> list[Received]:
     """Return the requests whose last message has this content."""
     return [
         each
         for each in upstream.requests
-        if each.body.get("messages") and each.body["messages"][-1]["content"] == content
+        if each.body.get("messages") and each.body["messages"][-1].get("content") == content
     ]
 
 

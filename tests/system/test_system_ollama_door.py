@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from fakes.ollama import FakeOllama
 from fakes.upstream import FakeUpstream
-from system.calls import Caller, asked, marked
+from system.calls import Caller, asked, asked_for, marked
 from system.inprocess import serving
 from system.leaving import check_leaving
 from system.running import Running, config, settings_file
@@ -118,8 +118,8 @@ async def test_a_picture_goes_to_the_model(client: ollama.AsyncClient, upstream:
     await client.chat("box/echo", said(text, images=[base64.b64decode(PIXEL)]))
 
     url = {"url": f"data:image/png;base64,{PIXEL}"}
-    content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": url}]
-    assert [each for each in upstream.requests if each.body and each.body["messages"][-1]["content"] == content]
+    content: list[dict[str, Any]] = [{"type": "text", "text": text}, {"type": "image_url", "image_url": url}]
+    assert asked_for(upstream, content)
 
 
 async def test_a_schema_goes_to_the_model(client: ollama.AsyncClient, upstream: FakeUpstream) -> None:

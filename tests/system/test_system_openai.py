@@ -13,7 +13,7 @@ import pytest_asyncio
 from openai.types.chat import ChatCompletionMessageParam
 
 from fakes.upstream import FakeUpstream
-from system.calls import Caller, asked, closed, marked, text_in
+from system.calls import Caller, asked, asked_for, closed, marked, text_in
 from system.inprocess import serving
 from system.leaving import check_leaving
 from system.running import Running, config
@@ -134,11 +134,7 @@ async def test_a_picture_goes_to_the_model(client: openai.AsyncOpenAI, upstream:
     answer = await client.chat.completions.create(model="box/echo", messages=[{"role": "user", "content": content}])
 
     assert answer.choices[0].message.content == text
-    assert [
-        each
-        for each in upstream.requests
-        if each.body and each.body.get("messages", [{}])[-1].get("content") == content
-    ]
+    assert asked_for(upstream, content)
 
 
 async def test_a_schema_goes_to_the_model(client: openai.AsyncOpenAI, upstream: FakeUpstream) -> None:
