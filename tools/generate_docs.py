@@ -17,7 +17,7 @@ import msgspec
 from fastapi.routing import APIRoute
 
 from headrace.app import settings, values
-from headrace.core import errors, events
+from headrace.core import errors, events, refusal
 from headrace.doors.routes import ROUTES
 from headrace.providers import presets, registry
 
@@ -116,7 +116,7 @@ def events_page() -> str:
         """,
         *(_event(kind) for kind in get_args(events.Event)),
         "## Parts of events",
-        *(_struct(kind, level=3, title=kind.__name__) for kind in (events.Route, events.Timings)),
+        *(_struct(kind, level=3, title=kind.__name__) for kind in (events.Route, events.Timings, refusal.Refusal)),
     )
 
 
@@ -140,6 +140,8 @@ def errors_page() -> str:
         "## Kinds\n\n| kind | status | code | may succeed later | meaning |\n|---|---|---|---|---|\n" + "\n".join(rows),
         "## Codes of `run.failed`\n\nThe status is the one of an answer without a stream.\n\n"
         "| code | status | may succeed later |\n|---|---|---|\n" + "\n".join(codes),
+        "At the doors of OpenAI's and Ollama's APIs, what the model's server refused for the request's own sake (its "
+        f"status is {', '.join(map(str, sorted(refusal.OF_REQUEST)))}) is 400, and its {refusal.LIMITED} is {refusal.LIMITED}.",
     )
 
 

@@ -149,12 +149,12 @@ class _Connection(Connection):
         head = f"HTTP/1.1 {status} Status\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
         self.write(head.encode() + body.encode())
 
-    def error(self, status: int) -> None:
+    def error(self, status: int, more: str = "") -> None:
         if status == 404:
             self.reply(404, {"error": f"model '{self.request.model if self.request else ''}' not found"})
             return
         headers = {"Retry_After": "7"} if status in {429, 503} else {}
-        self.reply(status, {"error": _ERRORS.get(status, "It failed.")}, **headers)
+        self.reply(status, {"error": _ERRORS.get(status, "It failed.") + more}, **headers)
 
     def begin(self) -> None:
         self.write(_HEAD)
@@ -392,6 +392,9 @@ async def _ps(connection: _Connection, _request: Received) -> None:
 
 
 async def _embed(connection: _Connection, request: Received) -> None:
+    if re.fullmatch(r"status-\d+", _short(request.model)):
+        await _behaviour(request.model)(connection, request)
+        return
     texts = request.body.get("input", [])
     texts = [texts] if isinstance(texts, str) else texts
     vectors = [[byte / 255 for byte in hashlib.sha256(text.encode()).digest()[:8]] for text in texts]

@@ -10,6 +10,7 @@ A model's name says how it behaves: `fakes.upstream_models` has them all.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, Self
@@ -153,9 +154,13 @@ class OpenAIConnection(Connection):
         self.reply(200, {"object": "list", "data": data})
 
     async def embed(self, request: Received) -> None:
-        """Answer with vectors of two numbers: the text's length and its place. Of the model `silent`, never."""
+        """Answer with vectors of two numbers, the text's length and its place; never, or refused, as the name says."""
         if request.model == "silent":
             await for_ever()
+        refusing = re.fullmatch(r"(status|tells|slow)-\d+", request.model)
+        if refusing:
+            await behaviour(request.model)(self, request)
+            return
         texts = request.body["input"]
         # the order does not matter, the index does
         data = [{"object": "embedding", "index": at, "embedding": [len(each), at]} for at, each in enumerate(texts)]

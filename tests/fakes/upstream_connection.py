@@ -20,14 +20,17 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
 _LINGER_0 = struct.pack("ii", 1, 0)
 _REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests"}
-_ERRORS = {
-    400: ("invalid_request_error", "Unknown parameter: 'foo'."),
+_ERRORS: dict[int, tuple[str | None, str]] = {
+    400: ("unknown_parameter", "Unknown parameter: 'foo'."),
     401: ("invalid_api_key", "Incorrect API key provided: sk-abcdefghijklmnop."),
     404: ("model_not_found", "The model does not exist."),
+    413: ("request_too_big", "The body has too many bytes."),
+    422: (None, "Not a number: 'foo'."),
     429: ("rate_limit_exceeded", "Rate limit reached."),
     500: ("server_error", "The server had an error."),
     503: ("overloaded_error", "The server is overloaded."),
 }
+_PARAMS = {400: "foo", 422: "foo"}
 
 
 @dataclass
@@ -59,6 +62,11 @@ class Server(Protocol):
     """How many there have been."""
     live: "set[Connection]"
     """Those that are open now."""
+    port: int
+
+    @property
+    def base_url(self) -> str:
+        """Where it is asked."""
 
     def of(self, model: str) -> list[Received]:
         """Return the requests for this model, in order."""
@@ -135,10 +143,11 @@ class Connection(asyncio.Protocol, ABC):
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.write("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body)
 
-    def error(self, status: int) -> None:
+    def error(self, status: int, more: str = "") -> None:
         code, message = _ERRORS.get(status, ("server_error", "It failed."))
         headers = {"Retry_After": "7"} if status in {429, 503} else {}
-        self.reply(status, {"error": {"message": message, "type": code, "code": code, "param": None}}, **headers)
+        error = {"message": message + more, "type": code, "code": code, "param": _PARAMS.get(status)}
+        self.reply(status, {"error": error}, **headers)
 
     def begin(self) -> None:
         self.write(STREAM)

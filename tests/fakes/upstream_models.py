@@ -7,6 +7,7 @@
 | `reset-after-K`, `eof-after-K`, `short-after-K` | K tokens, then RST; a clean end without a reason; a cut chunked body |
 | `error-frame-after-K`, `garbage-after-K`, `silent-after-K` | K tokens, then an error event; no JSON; nothing more |
 | `status-S` | HTTP status S with an error of OpenAI's shape; 429 and 503 with `Retry-After: 7` |
+| `tells-S`, `slow-S` | the same with words that tell of a key and of where it is, and no end; after half a second |
 | `silent`, `no-headers`, `not-http`, `redirect`, `gzip` | headers only; nothing at all; no HTTP; 302; compressed |
 | `loading-N` | 503 `Loading model` N times, then as `text` |
 | `no-options` | 400 where the request has `stream_options`, otherwise as `text` |
@@ -140,6 +141,19 @@ async def _gzip(connection: Connection, _request: Received) -> None:
 
 @_named(r"status-(\d+)")
 async def _status(connection: Connection, _request: Received, status: int) -> None:
+    connection.error(status)
+
+
+@_named(r"tells-(\d+)")
+async def _tells(connection: Connection, _request: Received, status: int) -> None:
+    upstream = connection.upstream
+    where = f"{upstream.base_url}/chat/completions, http://10.1.2.3:8000/x and 127.0.0.1:{upstream.port}"
+    connection.error(status, f" Asked at {where} with sk-abcdefghijklmnop." + " And so on." * 1000)
+
+
+@_named(r"slow-(\d+)")
+async def _slow(connection: Connection, _request: Received, status: int) -> None:
+    await asyncio.sleep(0.5)
     connection.error(status)
 
 

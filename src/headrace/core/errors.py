@@ -7,6 +7,8 @@ dialect; after the first byte a failure is an event instead (`events.RunFailed`)
 
 from typing import Any, ClassVar
 
+from headrace.core.refusal import Refusal
+
 __all__ = [
     "BadField",
     "BadRequest",
@@ -139,7 +141,7 @@ UpstreamCode = str
 
 
 class ProviderError(HeadraceError):
-    """The model's server failed. `code` is one of `CODES`."""
+    """The model's server failed. `code` is one of `CODES`; `refusal` what it answered, where callers may know."""
 
     status = 502
     default_code = "upstream_error"
@@ -161,8 +163,9 @@ class ProviderError(HeadraceError):
         "internal": (500, True),
     }
 
-    def __init__(self, message: str, *, code: UpstreamCode, **details: Any) -> None:
+    def __init__(self, message: str, *, code: UpstreamCode, refusal: Refusal | None = None, **details: Any) -> None:
         super().__init__(message, code=code, **details)
+        self.refusal = refusal
         status, self.retryable = self.CODES[code]
         self.http_status = status
 

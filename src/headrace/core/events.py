@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from headrace.core.refusal import Refusal
+
 __all__ = [
     "TERMINAL",
     "Corrections",
@@ -198,12 +200,16 @@ class RunStopped(msgspec.Struct, frozen=True, tag="run.stopped"):
     by: str
 
 
-class RunFailed(msgspec.Struct, frozen=True, tag="run.failed"):
-    """The run failed; `code` is one of `errors.ProviderError.CODES`."""
+class RunFailed(msgspec.Struct, frozen=True, tag="run.failed", omit_defaults=True):
+    """The run failed; `code` is one of `errors.ProviderError.CODES`.
+
+    `refusal`: what the model's server answered where it refused the request, or had no room for it.
+    """
 
     code: str
     message: str
     retryable: bool
+    refusal: Refusal | None = None
 
 
 class RunInterrupted(msgspec.Struct, frozen=True, tag="run.interrupted"):

@@ -14,9 +14,10 @@ from starlette.routing import Match
 
 from headrace.core.errors import BadRequest, HeadraceError, Overloaded, ProviderError, TooManyRequests, Unauthorized
 from headrace.core.events import RunFailed, RunInterrupted, RunStopped, Terminal
+from headrace.core.refusal import LIMITED, Refusal
 from headrace.formats import contract, documents, multimodel, relay, studio, tutor
 from headrace.formats.ollama_reply import encode_error as encode_ollama_error
-from headrace.formats.openai_refusal import STOPPED, encode_error, status_of
+from headrace.formats.openai_refusal import STOPPED, encode_error, may_retry, status_of
 from headrace.journal.port import Pruned, UnknownRun
 
 __all__ = ["CONTRACTS", "OLLAMA", "answer_to", "head_of", "install", "reply_to", "reply_to_failure"]
@@ -75,16 +76,22 @@ def reply(
     retryable: bool = False,
     details: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
+    refusal: Refusal | None = None,
 ) -> Response:
-    """Return `{"error": {"code", "message", "details"?}}`, or the error object of those whose path it is."""
+    """Return `{"error": {"code", "message", "details"?}}`, or the error object of those whose path it is.
+
+    What the upstream refused (`refusal`) is known to OpenAI's and Ollama's clients alone.
+    """
     if is_openai(path):
         field = (details or {}).get("field")
-        content = encode_error(message, code=code, status=status_of(status), param=field)
-        headers = {**(headers or {}), "x-should-retry": "true" if retryable else "false"}
-        return Response(content, status_code=status_of(status), headers=headers, media_type="application/json")
+        content = encode_error(message, code=code, status=status, param=field, refusal=refusal)
+        retry = may_retry(refusal, retryable=retryable)
+        headers = {**(headers or {}), "x-should-retry": "true" if retry else "false"}
+        status = status_of(status, refusal)
+        return Response(content, status_code=status, headers=headers, media_type="application/json")
     if is_ollama(path):
-        content = encode_ollama_error(message)
-        return Response(content, status_code=status_of(status), headers=headers, media_type="application/json")
+        content, status = encode_ollama_error(message), status_of(status, refusal)
+        return Response(content, status_code=status, headers=headers, media_type="application/json")
     spoken = next((encoder for below, encoder in CONTRACTS if path == below or path.startswith(f"{below}/")), None)
     if spoken is not None:
         content = spoken.refusal(message, code=code, retryable=retryable)
@@ -99,15 +106,25 @@ def reply(
 def reply_to(error: HeadraceError, path: str = "") -> Response:
     """Return the answer to a request at this path that failed with this error."""
     status, code = STATUS.get(type(error), (error.status, error.code))
-    if isinstance(error, ProviderError):
-        status = error.http_status
     headers: dict[str, str] | None = None
-    if isinstance(error, Overloaded | TooManyRequests):
+    refusal: Refusal | None = None
+    if isinstance(error, ProviderError):
+        refusal = error.refusal
+        status = error.http_status
+        headers = _wait(status_of(status, refusal), refusal)
+    elif isinstance(error, Overloaded | TooManyRequests):
         headers = {"retry-after": str(error.retry_after_s)}
     elif isinstance(error, Unauthorized):
         headers = {"www-authenticate": "Bearer"}
     return reply(
-        status, code, error.message, path=path, retryable=error.retryable, details=error.details, headers=headers
+        status,
+        code,
+        error.message,
+        path=path,
+        retryable=error.retryable,
+        details=error.details,
+        headers=headers,
+        refusal=refusal,
     )
 
 
@@ -123,21 +140,21 @@ def is_ollama(path: str) -> bool:
 
 def head_of(end: Terminal, run_id: str, path: str = "") -> tuple[int, dict[str, str]]:
     """Return status and headers of an answer that tells how a run ended, where nothing was sent before."""
-    status = 200
+    status, refusal = 200, None
     if isinstance(end, RunFailed):
         status, _ = ProviderError.CODES.get(end.code, (500, True))
+        refusal = end.refusal
     elif isinstance(end, RunInterrupted):
         status = Overloaded.status
     headers = {"headrace-run": run_id}
     if is_openai(path) or is_ollama(path):
         # a contract says in its closing event that the run was stopped; these have an error for it
-        status = STOPPED if isinstance(end, RunStopped) else status_of(status)
+        status = STOPPED if isinstance(end, RunStopped) else status_of(status, refusal)
     if is_openai(path):
-        retry = isinstance(end, RunInterrupted) or (isinstance(end, RunFailed) and end.retryable)
+        retryable = isinstance(end, RunInterrupted) or (isinstance(end, RunFailed) and end.retryable)
+        retry = may_retry(refusal, retryable=retryable)
         headers["x-should-retry"] = "true" if retry else "false"
-    if status == Overloaded.status:
-        headers["retry-after"] = "5"
-    return status, headers
+    return status, headers | _wait(status, refusal)
 
 
 def reply_to_failure(failed: RunFailed, run_id: str) -> Response:
@@ -169,6 +186,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     for kind in (HeadraceError, HTTPException, Exception):
         app.add_exception_handler(kind, _other)
+
+
+def _wait(status: int, refusal: Refusal | None) -> dict[str, str]:
+    """Return the header that says when to ask again: as the upstream said, and where it did not, soon if it is busy."""
+    told = None if refusal is None else refusal.retry_after_s
+    if told is not None and status in {LIMITED, Overloaded.status}:
+        return {"retry-after": str(told)}
+    return {"retry-after": "5"} if status == Overloaded.status else {}
 
 
 async def _other(request: Request, error: Exception) -> Response:

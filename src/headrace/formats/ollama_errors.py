@@ -15,9 +15,9 @@ _MISSING = re.compile(r"model ['\"]([\w.:/@-]{1,200})['\"] not found", re.ASCII)
 _SIGN_IN = b'"signin_url"'
 
 
-def error_of(status: int, body: bytes, retry_after: str | None = None) -> ProviderError:
-    """Return the error of a reply that is not 200; `retry_after` is that header's value, see `openai_errors`."""
-    return _with_remedy(openai_errors.error_of(status, body, retry_after), body)
+def error_of(status: int, body: bytes, retry_after: str | None = None, *, host: str = "") -> ProviderError:
+    """Return the error of a reply that is not 200; `retry_after` is that header's value. See `openai_errors`."""
+    return _with_remedy(openai_errors.error_of(status, body, retry_after, host=host), body)
 
 
 def error_in(line: bytes) -> ProviderError:

@@ -65,8 +65,8 @@ def encode_text(made: Fold, *, completion_id: str, model: str, created: int) -> 
 def end_error(terminal: events.RunFailed | events.RunStopped | events.RunInterrupted) -> bytes:
     """Return the error of an answer that is not whole, as JSON."""
     match terminal:
-        case events.RunFailed(code, message):
-            return encode_error(message, code=code)
+        case events.RunFailed(code, message, refusal=refusal):
+            return encode_error(message, code=code, refusal=refusal)
         case events.RunStopped():
             return encode_error("The answer was stopped.", code="stopped", status=STOPPED)
         case events.RunInterrupted():

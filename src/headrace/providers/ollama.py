@@ -87,7 +87,7 @@ class Ollama:
         if settings.api_key is not None:
             self._headers["Authorization"] = f"Bearer {settings.api_key}"
         self._headers |= settings.headers
-        _check_base_url(name, self._base_url)
+        self._host = _host_of(name, self._base_url)
         check_headers(self._headers)
         self._transport = transport or Client()
         self._shown: dict[str, Shown] = {}  # by digest, of the models that it listed last
@@ -108,7 +108,7 @@ class Ollama:
                 code="upstream_silent",
             ) from error
         try:
-            listed = decode_tags(_whole(exchange, body))
+            listed = decode_tags(_whole(exchange, body, self._host))
         except ProviderError:
             if self._names is None:
                 raise
@@ -143,7 +143,7 @@ class Ollama:
         exchange = await self._transport.open("POST", url, headers=self._headers, body=body)
         try:
             if exchange.status != HTTPStatus.OK:
-                raise error_from(exchange, await error_body(exchange))
+                raise error_from(exchange, await error_body(exchange), host=self._host)
             return decode_ollama_reply(await exchange.read(_MAX_VECTORS_BYTES), len(texts))
         finally:
             exchange.close()
@@ -159,7 +159,7 @@ class Ollama:
             loading = asking.done() and asking.result()
             asking.cancel()
             if exchange.status != HTTPStatus.OK:
-                raise error_from(exchange, await error_body(exchange))
+                raise error_from(exchange, await error_body(exchange), host=self._host)
             if loading:
                 emit([ModelReady(request.model)])
             return await receive(exchange, emit, think=not request.continues)
@@ -183,7 +183,7 @@ class Ollama:
         async with at_once:
             try:
                 reply = await self._ask("POST", "/api/show", jsontext.encode({"model": model.name}))
-                self._shown[_key(model)] = decode_show(_whole(*reply))
+                self._shown[_key(model)] = decode_show(_whole(*reply, self._host))
             except ProviderError:
                 pass  # it is a model all the same
 
@@ -193,7 +193,7 @@ class Ollama:
         if is_remote(model) or name in self._remote:
             return False
         try:
-            loaded = decode_ps(_whole(*await self._ask("GET", "/api/ps")))
+            loaded = decode_ps(_whole(*await self._ask("GET", "/api/ps"), self._host))
         except ProviderError:
             return False  # an old version, or one that fails: then the answer says how
         if name in {canonical(each.name) for each in loaded}:
@@ -216,20 +216,22 @@ class Ollama:
         return Model(name=name, context_length=self._of(listed).context_length, can_continue=True)
 
 
-def _check_base_url(name: str, base_url: str) -> None:
-    parse(base_url)
+def _host_of(name: str, base_url: str) -> str:
+    """Return whom to ask there. Raises `SettingsError` where that cannot be."""
+    host = parse(base_url).origin.host
     for wrong in _NOT_IN_BASE_URL:
         if base_url.endswith(wrong):
             raise SettingsError(
                 f"The provider {name}: base_url ends in {wrong}. Of an Ollama it is the address alone: "
                 f"{base_url.removesuffix(wrong)}."
             )
+    return host
 
 
-def _whole(exchange: Exchange, body: bytes) -> bytes:
+def _whole(exchange: Exchange, body: bytes, host: str) -> bytes:
     """Return the body of a reply. Raises `ProviderError` where its status is not 200."""
     if exchange.status != HTTPStatus.OK:
-        raise error_from(exchange, body)
+        raise error_from(exchange, body, host=host)
     return body
 
 

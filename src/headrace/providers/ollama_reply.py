@@ -33,11 +33,11 @@ async def receive(exchange: Exchange, emit: Emit, *, think: bool = True) -> Fini
     return reason
 
 
-def error_from(exchange: Exchange, body: bytes) -> ProviderError:
-    """Return the error of a reply that is not 200."""
+def error_from(exchange: Exchange, body: bytes, *, host: str) -> ProviderError:
+    """Return the error of a reply that is not 200; `host` is whose reply it is, which callers are not told."""
     if "location" in exchange.headers:
-        return openai_reply.error_from(exchange, body)
-    return error_of(exchange.status, body, exchange.headers.get("retry-after"))
+        return openai_reply.error_from(exchange, body, host=host)
+    return error_of(exchange.status, body, exchange.headers.get("retry-after"), host=host)
 
 
 async def _stream(exchange: Exchange, decoder: Decoder, emit: Emit) -> None:

@@ -82,7 +82,7 @@ class OpenAI:
         if settings.api_key is not None:
             self._headers["Authorization"] = f"Bearer {settings.api_key}"
         self._headers |= settings.headers
-        parse(self._base_url)
+        self._host = parse(self._base_url).origin.host
         check_headers(self._headers)
         self._transport = transport or Client()
         self._server: str | None = None  # what it said it is, when it last listed its models
@@ -107,7 +107,7 @@ class OpenAI:
         if _is_loading(exchange.status, body):
             raise ProviderError("The model's server is loading its model.", code="overloaded", loading=True)
         try:
-            known = {model.id: model for model in _listed(exchange, body)}
+            known = {model.id: model for model in _listed(exchange, body, self._host)}
         except ProviderError:
             if names is None:
                 raise
@@ -135,7 +135,7 @@ class OpenAI:
         exchange = await self._transport.open("POST", f"{self._base_url}/embeddings", headers=self._headers, body=body)
         try:
             if exchange.status != HTTPStatus.OK:
-                raise error_from(exchange, await error_body(exchange))
+                raise error_from(exchange, await error_body(exchange), host=self._host)
             return decode_openai_reply(await exchange.read(_MAX_VECTORS_BYTES), len(texts))
         finally:
             exchange.close()
@@ -179,7 +179,7 @@ class OpenAI:
             elif with_options and exchange.status in _REFUSED and _OPTIONS.encode() in body:
                 self._takes_options = False
             else:
-                raise error_from(exchange, body)
+                raise error_from(exchange, body, host=self._host)
 
     async def _ask(self, request: Request, *, with_options: bool) -> Exchange:
         extra: dict[str, Any] = {}
@@ -234,9 +234,9 @@ class _List(msgspec.Struct):
     data: list[_Listed]
 
 
-def _listed(exchange: Exchange, body: bytes) -> list[_Listed]:
+def _listed(exchange: Exchange, body: bytes, host: str) -> list[_Listed]:
     if exchange.status != HTTPStatus.OK:
-        raise error_from(exchange, body)
+        raise error_from(exchange, body, host=host)
     try:
         listed = msgspec.json.decode(body, type=_List | list[_Listed])  # Together sends a bare list
     except msgspec.MsgspecError as error:

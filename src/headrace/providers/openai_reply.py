@@ -47,15 +47,15 @@ async def error_body(exchange: Exchange) -> bytes:
         exchange.close()
 
 
-def error_from(exchange: Exchange, body: bytes) -> ProviderError:
-    """Return the error of a reply that is not 200."""
+def error_from(exchange: Exchange, body: bytes, *, host: str) -> ProviderError:
+    """Return the error of a reply that is not 200; `host` is whose reply it is, which callers are not told."""
     if "location" in exchange.headers:
         return ProviderError(
             f"The model's server answered with a redirection (HTTP {exchange.status}), which is not followed. "
             "Set the provider's base_url to the address it leads to.",
             code="upstream_error",
         )
-    return error_of(exchange.status, body, exchange.headers.get("retry-after"))
+    return error_of(exchange.status, body, exchange.headers.get("retry-after"), host=host)
 
 
 async def _stream(exchange: Exchange, emit: Emit, decoder: Decoder) -> FinishReason:

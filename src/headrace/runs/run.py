@@ -101,7 +101,7 @@ class Run:
             cut = self._task is not None and self._task.cancelling()
             terminal = events.RunInterrupted("shutdown") if cut else self._bug(error)
         except ProviderError as error:
-            terminal = events.RunFailed(error.code, error.message, error.retryable)
+            terminal = events.RunFailed(error.code, error.message, error.retryable, error.refusal)
         except Exception as error:  # noqa: BLE001  a failing run never takes others with it
             terminal = self._bug(error)
         if self._cause is not None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.core.refusal import Refusal
 from headrace.formats.openai_chat import error_of
 from headrace.formats.openai_errors import error_in, presentable
 
@@ -236,3 +237,70 @@ def test_no_message_takes_long_to_read(evil: str) -> None:
     started = time.perf_counter()
     error_of(400, json.dumps({"error": {"message": evil}}).encode(), None)
     assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "refusal"),
+    [
+        (400, '{"error":{"message":"m","param":"n","code":"bad"}}', Refusal(status=400, param="n", code="bad")),
+        (413, "<html>", Refusal(status=413)),
+        (422, '{"detail":[{"msg":"m"}]}', Refusal(status=422)),
+        (400, '{"error":{"message":"m","param":["n"],"code":400}}', Refusal(status=400)),
+        (400, '{"error":{"message":"m","param":"' + "n" * 101 + '","code":" "}}', Refusal(status=400)),
+        (400, '{"error":{"message":"m","code":"sk-abcdefgh"}}', Refusal(status=400, code="[removed]")),
+        (429, "", Refusal(status=429, retry_after_s=7)),
+        (503, "", Refusal(status=503, retry_after_s=7)),
+        (400, '{"error":{"message":"Incorrect API key provided"}}', None),
+        (404, "", None),
+        (401, "", None),
+        (500, "", None),
+    ],
+)
+def test_what_callers_may_know_of_a_refusal(status: int, body: str, refusal: Refusal | None) -> None:
+    retry_after = "7" if status in {429, 503} else None
+    assert error_of(status, body.encode(), retry_after).refusal == refusal
+
+
+def test_an_error_within_a_stream_is_a_refusal_where_it_says_so() -> None:
+    assert error_in(b'{"error":{"message":"m","code":400}}').refusal == Refusal(status=400)
+    assert error_in(b'{"error":{"message":"m","code":500}}').refusal is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:8000/v1/chat/completions",
+        "https://10.0.0.5/x?y=z",
+        "http://[::1]:8000/v1",
+        "http://vllm:8000/v1",
+        "http://vllm/v1",
+        "http://gpu.example:8000/v1",
+        "ws://localhost/x",
+        "10.1.2.3:8000",
+        "10.1.2.3",
+        "localhost:8000",
+    ],
+)
+@pytest.mark.parametrize("around", ["asked {} in vain", "({})", "'{}'", "{}"])
+def test_an_address_of_the_servers_own_network_is_never_shown(address: str, around: str) -> None:
+    assert presentable(around.format(address)) == around.format("[removed]")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "see https://host.example/docs",
+        "llama.cpp 1.2.3",
+        "at most 4096.0 of 1.5",
+        "localhost is down",
+        "my.llm.example.org",
+    ],
+)
+def test_what_is_no_such_address_stays(words: str) -> None:
+    assert presentable(words, host="llm.example.org") == words
+
+
+@pytest.mark.parametrize("address", ["https://llm.example.org/v1/x", "LLM.example.org", "llm.example.org:443/v1"])
+def test_the_address_of_the_server_itself_is_never_shown(address: str) -> None:
+    body = json.dumps({"error": {"message": f"Asked {address} in vain"}}).encode()
+    assert "Asked [removed] in vain" in error_of(400, body, host="llm.example.org").message

@@ -138,6 +138,13 @@ export interface RunFailed extends Base<"run.failed"> {
   readonly code: string;
   readonly message: string;
   readonly retryable: boolean;
+  /** What the model's server answered, where it refused the request or had no room for it. */
+  readonly refusal?: {
+    readonly status: number;
+    readonly param?: string;
+    readonly code?: string;
+    readonly retry_after_s?: number;
+  };
 }
 
 export interface RunInterrupted extends Base<"run.interrupted"> {
