@@ -44,6 +44,7 @@ from headrace.providers.health import Watch
 from headrace.runs import engine
 from headrace.runs.engine import Engine
 from headrace.runs.run import World
+from headrace.runs.vectors import Embedder
 from headrace.store.store import Store
 
 __all__ = ["Program", "build"]
@@ -110,6 +111,12 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
             engine=runner,
             catalogue=catalogue,
             pulls=pulls,
+            embedder=Embedder(
+                runner,
+                world.admission,
+                timeout_s=settings.runs.first_token_timeout_s,
+                spent=quotas.spent,
+            ),
             turns=Turns(store, runner, catalogue, clock),
             conversations=Conversations(store, runner, journal, board, clock),
             board=board,

@@ -54,11 +54,15 @@ class Quotas:
         """See `runs.port.Observer.ended`."""
         del seconds
         usage = outcome.usage
-        if not self._counted or usage is None:
+        if usage is not None:
+            self.spent(spec.owner, (usage.input_tokens or 0) + (usage.output_tokens or 0))
+
+    def spent(self, owner: int, tokens: int) -> None:
+        """See `runs.vectors.Spent`."""
+        if not self._counted:
             return
-        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
-        self._limits.spent(spec.owner, tokens)
-        task = asyncio.get_running_loop().create_task(self._write(spec.owner, tokens), name="spending")
+        self._limits.spent(owner, tokens)
+        task = asyncio.get_running_loop().create_task(self._write(owner, tokens), name="spending")
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 

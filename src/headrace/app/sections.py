@@ -76,10 +76,10 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
     """How many answers are made at once, and how long each may be silent."""
 
     max: _Count = 2000
-    """How many runs may go on at once; one more is answered 503."""
+    """How many runs may go on at once, vectors in the making included; one more is answered 503."""
 
     first_token_timeout_s: _Timeout = 600.0
-    """How long a provider may take until its first event."""
+    """How long a provider may take until its first event, or for vectors in all."""
 
     idle_timeout_s: _Timeout = 120.0
     """How long a provider may be silent after its first event."""

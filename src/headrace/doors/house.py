@@ -22,6 +22,7 @@ from headrace.journal.port import Journal
 from headrace.models.catalogue import Catalogue
 from headrace.models.pulls import Pulls
 from headrace.runs.engine import Engine
+from headrace.runs.vectors import Embedder
 from headrace.store.store import Store
 
 __all__ = ["House", "caller_of", "house_of", "needs", "principal_of"]
@@ -39,6 +40,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     journal: Journal
     engine: Engine
+    embedder: Embedder
     catalogue: Catalogue
     pulls: Pulls
     turns: Turns
