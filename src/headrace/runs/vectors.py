@@ -45,8 +45,9 @@ class Embedder:
         with self._engine.admit(owner):
             lease = await self._admission.admit(provider.name, slots=provider.slots, owner=owner, on_place=_tell_nobody)
             with lease:
+                limit = asyncio.timeout(self._timeout_s)
                 try:
-                    async with asyncio.timeout(self._timeout_s) as limit:
+                    async with limit:
                         made = await provider.embed(model, texts, dimensions=dimensions, more=more)
                 except TimeoutError as error:
                     if not limit.expired():
