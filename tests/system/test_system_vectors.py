@@ -10,7 +10,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from fakes.upstream import FakeUpstream, Received
+from fakes.upstream import FakeUpstream
+from fakes.upstream_connection import Received
 from system.calls import Caller, asked, closed, marked
 from system.inprocess import serving
 from system.running import config
