@@ -112,10 +112,7 @@ async def build(settings: Settings) -> AsyncIterator[Program]:
             catalogue=catalogue,
             pulls=pulls,
             embedder=Embedder(
-                runner,
-                world.admission,
-                timeout_s=settings.runs.first_token_timeout_s,
-                spent=quotas.spent,
+                runner, world.admission, timeout_s=settings.runs.first_token_timeout_s, spent=quotas.spent
             ),
             turns=Turns(store, runner, catalogue, clock),
             conversations=Conversations(store, runner, journal, board, clock),
