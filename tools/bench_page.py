@@ -71,24 +71,29 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the page.")
     parser.add_argument("--tokens", type=int, default=100_000)
     parser.add_argument("--rate", type=int, default=1000, help="tokens a second")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=("words", "code"), default=("words", "code"), help="answers to show"
+    )
     arguments = parser.parse_args()
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("There is no Chromium here: install it, or name it in CHROMIUM.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write_scripts(folder, arguments.tokens, 1000 / arguments.rate)
+        scripts = folder / "scripts"
+        scripts.mkdir()
+        _write_scripts(scripts, arguments.tokens, 1000 / arguments.rate)
         async with (
-            Running(folder, config(scripts=folder)) as server,
+            Running(folder, config(scripts=scripts)) as server,
             async_playwright() as playwright,
             Caller(server.url) as caller,
         ):
             browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-            for kind in ("words", "code"):
+            await _reactions(browser, server.url, caller)
+            for kind in arguments.kinds:
                 bare = await _bare(browser, caller, f"script/{kind}")
                 page = await _page(browser, server.url, f"script/{kind}")
                 _print(kind, bare, page)
-            await _reactions(browser, server.url, caller)
             await browser.close()
 
 
@@ -185,7 +190,7 @@ async def _reactions(browser: Browser, url: str, caller: Caller) -> None:
         page = await browser.new_page()
         await _opened(page, url)
         await _asked(page, "script/words")
-        await page.wait_for_function(_LONGER % (5 * EARLY))
+        await page.evaluate(_LONGER % (5 * EARLY))
         chat_id = int(page.url.rpartition("/")[2])
         shown.append(await _elsewhere(browser, url, chat_id, caller))
         stops.append(await page.evaluate(_STOP))
@@ -216,7 +221,14 @@ _WHOLE = """window.whole = new Promise((resolve) => {
   requestAnimationFrame(look);
 })"""
 
-_LONGER = "document.querySelector('article.answer .prose')?.textContent.length > %d"
+_LONGER = """() => new Promise((resolve) => {
+  const look = () => {
+    const letters = document.querySelector("article.answer .prose")?.textContent.length ?? 0;
+    if (letters > %d) resolve();
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
 
 _STOP = """() => new Promise((resolve) => {
   const at = performance.now();
