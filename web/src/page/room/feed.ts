@@ -73,6 +73,7 @@ export class Feed {
     const backoff = new Backoff({ longestMs: LONGEST_WAIT_MS });
     let attempt = 0;
     const opened = (): void => {
+      if (this.#line !== line) return; // replaced before it was there: its successor closes the others
       this.#closeFormer();
       attempt = 0;
       this.#heard.found();

@@ -9,15 +9,20 @@ class Feeds {
   readonly open: ReadableStreamDefaultController<Uint8Array>[] = [];
   status = 200;
   isAway = false;
+  opened = 0;
+  /** What a reply waits for. */
+  held: Promise<void> = Promise.resolve();
 
   readonly fetch: typeof globalThis.fetch = async (input, init) => {
     if (this.isAway) throw new TypeError("fetch failed");
     const { searchParams } = new URL(String(input), "http://headrace");
     this.asked.push(searchParams.get("follow") ?? "");
+    await this.held;
     if (this.status !== 200) return new Response("", { status: this.status });
     let own: ReadableStreamDefaultController<Uint8Array> | undefined;
     const body = new ReadableStream<Uint8Array>({ start: (controller) => void (own = controller) });
     if (own !== undefined) this.open.push(own);
+    this.opened += 1;
     const left = own;
     init?.signal?.addEventListener("abort", () => {
       if (left === undefined || !this.open.includes(left)) return;
@@ -110,6 +115,27 @@ test("while there is to be another connection the former one tells of notices, a
   feeds.isAway = false;
   await vi.waitFor(() => expect(feeds.asked).toEqual(["a:-1", "b:-1,a:-1"]), soon);
   await vi.waitFor(() => expect(feeds.open).not.toContain(former));
+  hub.hear(tab, { type: "bye" });
+});
+
+test("a connection that is replaced before it is there leaves the one before it for notices", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "a", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  const [first] = feeds.open;
+  let release = (): void => undefined;
+  feeds.held = new Promise((resolve) => void (release = resolve));
+  hub.hear(tab, { type: "follow", runId: "b", after: -1 });
+  await vi.waitFor(() => expect(feeds.asked).toHaveLength(2));
+  feeds.held = new Promise(() => undefined);
+  hub.hear(tab, { type: "follow", runId: "c", after: -1 });
+  await vi.waitFor(() => expect(feeds.asked).toHaveLength(3));
+  release();
+  await vi.waitFor(() => expect(feeds.opened).toBe(2));
+  await new Promise((resolve) => setTimeout(resolve, 0)); // what the reply's coming sets off has run
+  feeds.say({ type: "chat.changed", chat_id: 7 }, first);
+  const notice = { type: "chat.changed", chat_id: 7 };
+  await vi.waitFor(() => expect(tab.heard).toContainEqual({ type: "notice", notice }));
   hub.hear(tab, { type: "bye" });
 });
 
