@@ -1,10 +1,11 @@
 """This script measures the page in a real Chromium against what one can do with nothing but a `<pre>`.
 
-    python tools/bench_page.py [--tokens 100000] [--rate 1000]
+    PYTHONPATH=tests python tools/bench_page.py [--tokens 100000] [--rate 1000]
 
-It starts a server of its own on a free port, which plays a script; it needs Chromium (or its path in CHROMIUM). Printed
-are, for both: 95th percentile and longest time between frames, the main thread's work, the heap, and the memory of the
-page's process; then how long Stop takes, and how long a second browser needs until it shows a running answer whole.
+It starts a server of its own on a free port, as the tests do, which plays a script; it needs Chromium (or its path in
+CHROMIUM). Printed are how long Stop takes, and how long a second browser needs until it shows a running answer whole;
+then, for both: 95th percentile and longest time between frames, the main thread's work, the heap, and the memory of the
+page's process.
 """
 
 import argparse
@@ -19,15 +20,14 @@ from pathlib import Path
 
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from system.calls import Caller  # noqa: E402  the tests' server is that of the benchmark
-from system.running import Running, config  # noqa: E402
+from system.calls import Caller
+from system.running import Running, config
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info")
 EARLY = 2000  # tokens after which an answer is stopped, or looked at from elsewhere
 REPEATS = 5
+LEAST = 20_000
+"""Fewer tokens are over before Stop is measured."""
 
 _FRAMES = """() => {
   window.gaps = [];
@@ -75,6 +75,8 @@ async def main() -> None:
         "--kinds", nargs="+", choices=("words", "code"), default=("words", "code"), help="answers to show"
     )
     arguments = parser.parse_args()
+    if arguments.tokens < LEAST:
+        parser.error(f"--tokens: at least {LEAST}")
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("There is no Chromium here: install it, or name it in CHROMIUM.")
