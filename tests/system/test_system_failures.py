@@ -242,3 +242,12 @@ async def test_continue_of_an_unknown_models_answer_is_refused(impatient: Caller
     reply = await impatient.http.post(f"/messages/{turn.answer}/continue", json={"model": "nobody-has-this"})
 
     assert (reply.status_code, error_of(reply)["code"]) == (404, "unknown_model")
+
+
+async def test_continue_stays_with_the_model_that_was_asked_for_where_none_ever_answered(impatient: Caller) -> None:
+    turn = await impatient.answered(await impatient.chat(model="script/pause"), model="nobody-has-this")
+
+    reply = await impatient.http.post(f"/messages/{turn.answer}/continue")
+
+    assert (reply.status_code, error_of(reply)["code"]) == (404, "unknown_model")
+    assert "nobody-has-this" in error_of(reply)["message"]

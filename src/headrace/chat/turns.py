@@ -20,7 +20,7 @@ from headrace.models.catalogue import Catalogue
 from headrace.runs.engine import Engine
 from headrace.runs.port import Outcome, Prepare, Spec
 from headrace.store import records
-from headrace.store.runs import client_id_reused
+from headrace.store.runs import NO_MODEL, client_id_reused
 from headrace.store.store import Store
 
 __all__ = ["Asked", "Turns", "settle", "spec_of"]
@@ -151,9 +151,11 @@ class Turns:
         Raises as `begin` does, and `Conflict` with code `not_continuable` for an answer that is whole, or
         `continue_unsupported` where its model's provider cannot go on with a text.
         """
-        await self._check_continue(asked.model or await self._answered_by(principal, message_id))
+        answerer = asked.model or await self._answerer(principal, message_id)
+        await self._check_continue(answerer)
         call = partial(self._store.turns.resume, principal, message_id)
-        return await self._start(principal, call, asked, ("continue", message_id, asked))
+        same = msgspec.structs.replace(asked, model=answerer)
+        return await self._start(principal, call, same, ("continue", message_id, asked))
 
     async def _before(self, principal: Principal, asked: Asked, body: Body) -> records.Run | None:
         """Return the run of the first time that this was asked, whatever became of its template since; None if never.
@@ -222,6 +224,17 @@ class Turns:
     def _is_ending(self, run_id: str) -> bool:
         run = self._engine.get(run_id)
         return run is None or run.ending
+
+    async def _answerer(self, principal: Principal, message_id: int) -> str | None:
+        """Return which model goes on with an answer: the one that made it, or was to make it where it never came to that."""
+        model = await self._answered_by(principal, message_id)
+        if model is not None:
+            return model
+        message = await self._store.messages.get(principal, message_id)
+        if not message.runs:
+            return None
+        requested = (await self._store.runs.get(principal, message.runs[-1])).model_requested
+        return None if requested == NO_MODEL else requested
 
     async def _answered_by(self, principal: Principal, message_id: int) -> str | None:
         message = await self._store.messages.get(principal, message_id)
