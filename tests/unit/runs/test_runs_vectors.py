@@ -111,12 +111,13 @@ async def test_a_model_that_makes_none_in_time_is_given_up() -> None:
 
 
 async def test_the_time_in_the_queue_does_not_count() -> None:
-    making = Making(maker := Maker(slots=1), timeout_s=0.1)
+    making = Making(maker := Maker(slots=1), timeout_s=0.05)
+    maker.ready.set()
     lease = await making.works.admission.admit("box", slots=1, owner=1, on_place=lambda _place: None)
     waiting = asyncio.create_task(making.embed())
-    await asyncio.sleep(0.15)
+    ended, _ = await asyncio.wait({waiting}, timeout=0.06)
+    assert not ended
     lease.release()
-    maker.ready.set()
     await waiting
 
 
