@@ -1,12 +1,12 @@
+"""Answers of OpenAI-compatible servers."""
+
 import asyncio
-import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from fakes.models import Answer, ask
-from fakes.raw import Peer, RawServer, reply_once
+from fakes.raw import Peer, RawServer
 from fakes.upstream import FakeUpstream
 from headrace.core.errors import ProviderError, SettingsError
 from headrace.core.events import (
@@ -20,30 +20,9 @@ from headrace.core.events import (
     Usage,
 )
 from headrace.providers.openai import OpenAI, OpenAISettings
-from headrace.providers.port import Model
 
 TOKENS: list[Event] = [Text(f"{number} ") for number in range(5)]
 USAGE = Usage(input_tokens=7, output_tokens=5)
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def provider(upstream: FakeUpstream) -> AsyncIterator[OpenAI]:
-    provider = OpenAI("box", OpenAISettings(base_url=upstream.base_url))
-    yield provider
-    await provider.close()
-
-
-async def failed(provider: OpenAI, model: str) -> tuple[ProviderError, Answer]:
-    answer = Answer()
-    with pytest.raises(ProviderError) as caught:
-        await answer.of(provider, ask(model))
-    return caught.value, answer
 
 
 # answers
@@ -209,197 +188,6 @@ async def test_a_cancelled_answer_closes_its_connection_at_once(
     await asyncio.wait([making])
     assert making.cancelled()
     assert await upstream.closed(model) - before < 0.1
-
-
-# failures
-
-
-@pytest.mark.parametrize(
-    ("model", "code", "words"),
-    [
-        ("status-400", "upstream_error", "Unknown parameter"),
-        ("status-401", "bad_key", "api_key"),
-        ("status-404", "unknown_model", "no such model"),
-        ("status-429", "overloaded", "7 s"),
-        ("status-500", "upstream_error", "The server had an error"),
-        ("status-503", "overloaded", "7 s"),
-        ("no-such-model", "unknown_model", "no such model"),
-        ("json-error", "upstream_error", "Provider returned error"),
-        ("not-http", "upstream_garbled", "base_url"),
-        ("gzip", "upstream_garbled", "gzip"),
-        ("redirect", "upstream_error", "base_url"),
-    ],
-)
-async def test_a_refusal_has_its_code_and_the_remedy(provider: OpenAI, model: str, code: str, words: str) -> None:
-    error, answer = await failed(provider, model)
-    assert (error.code, answer.events) == (code, [])
-    assert words in error.message
-
-
-@pytest.mark.parametrize(
-    ("model", "code", "words"),
-    [
-        ("reset-after-3", "upstream_closed", "broke the connection"),
-        ("short-after-3", "upstream_closed", "closed the connection"),
-        ("eof-after-3", "upstream_closed", "before the answer was complete"),
-        ("error-frame-after-3", "upstream_error", "CUDA error: out of memory"),
-        ("garbage-after-3", "upstream_garbled", "502 Bad Gateway"),
-    ],
-)
-async def test_a_failure_in_mid_answer_comes_after_what_was_said(
-    provider: OpenAI, model: str, code: str, words: str
-) -> None:
-    error, answer = await failed(provider, model)
-    assert (error.code, answer.events) == (code, TOKENS[:3])
-    assert words in error.message
-
-
-@pytest.mark.parametrize("model", ["reset-after-0", "short-after-0", "eof-after-0", "error-frame-after-0"])
-async def test_an_answer_without_a_word_fails_too(provider: OpenAI, model: str) -> None:
-    error, answer = await failed(provider, model)
-    assert (error.code in {"upstream_closed", "upstream_error"}, answer.events) == (True, [])
-
-
-async def test_a_server_that_is_not_there_is_refused_with_its_address() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-        provider = OpenAI("box", OpenAISettings(base_url=f"http://127.0.0.1:{port}/v1"))
-        error, _ = await failed(provider, "text")
-        with pytest.raises(ProviderError) as caught:
-            await provider.models()
-        await provider.close()
-    assert (error.code, caught.value.code) == ("upstream_refused", "upstream_refused")
-    assert f"127.0.0.1:{port}" in error.message
-
-
-async def test_a_web_page_is_no_answer() -> None:
-    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
-    async with RawServer(reply_once(page)) as server:
-        provider = OpenAI("box", OpenAISettings(base_url=server.url))
-        error, _ = await failed(provider, "text")
-        await provider.close()
-    assert (error.code, "/v1" in error.message) == ("upstream_garbled", True)
-
-
-async def test_an_error_whose_body_breaks_off_is_told_by_its_status() -> None:
-    async with RawServer(reply_once(b"HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\n{")) as server:
-        provider = OpenAI("box", OpenAISettings(base_url=server.url))
-        error, _ = await failed(provider, "text")
-        await provider.close()
-    assert error.code == "bad_key"
-
-
-async def test_a_break_after_the_reason_is_an_end() -> None:
-    body = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n"
-    async with RawServer(reply_once(head + body)) as server:
-        provider = OpenAI("box", OpenAISettings(base_url=server.url))
-        answer = Answer()
-        assert await answer.of(provider, ask("any")) == "stop"
-        await provider.close()
-    assert answer.text == "a"
-
-
-async def test_what_was_held_back_in_doubt_is_emitted_when_the_connection_breaks() -> None:
-    body = b'data: {"choices":[{"delta":{"content":"<th"}}]}\n\n'
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n"
-    async with RawServer(reply_once(head + body)) as server:
-        provider = OpenAI("box", OpenAISettings(base_url=server.url))
-        _, answer = await failed(provider, "any")
-        await provider.close()
-    assert answer.text == "<th"
-
-
-# models
-
-
-@pytest.mark.parametrize(
-    ("owned_by", "context_length", "can_continue"),
-    [("fake", None, False), ("llamacpp", 4096, True), ("vllm", 8192, True)],
-)
-async def test_the_server_lists_its_models(owned_by: str, context_length: int | None, can_continue: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    async with FakeUpstream(owned_by=owned_by, models=("a", "b")) as upstream:
-        provider = OpenAI("box", OpenAISettings(base_url=upstream.base_url))
-        models = await provider.models()
-        await provider.close()
-    assert models == [Model(name=name, context_length=context_length, can_continue=can_continue) for name in "ab"]
-
-
-async def listed(body: bytes, **settings: Any) -> list[Model]:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-    async with RawServer(reply_once(head + body)) as server:
-        provider = OpenAI("box", OpenAISettings(base_url=server.url, **settings))
-        try:
-            return await provider.models()
-        finally:
-            await provider.close()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'[{"id": "a", "context_length": 4096}]',
-        b'{"data": [{"id": "a", "context_length": 4096, "owned_by": null, "more": {}}]}',
-        b'{"data": [{"id": "a", "max_context_length": 4096, "meta": "odd"}]}',
-        b'{"data": [{"id": "a", "meta": {"n_ctx_train": 4096}}]}',
-    ],
-)
-async def test_lists_of_other_shapes_are_read(body: bytes) -> None:
-    assert await listed(body) == [Model(name="a", context_length=4096)]
-
-
-@pytest.mark.parametrize("body", [b"<html>", b'{"data": 1}', b'{"data": [{"name": "a"}]}', b'"a"'])
-async def test_what_is_no_list_is_garbled_with_the_remedy(body: bytes) -> None:
-    with pytest.raises(ProviderError, match="usually ends in /v1") as caught:
-        await listed(body)
-    assert caught.value.code == "upstream_garbled"
-
-
-async def test_the_models_of_the_settings_need_no_list() -> None:
-    async with FakeUpstream(no_models=True) as upstream:
-        provider = OpenAI("box", OpenAISettings(base_url=upstream.base_url, models=("a", "b")))
-        assert await provider.models() == [Model(name="a"), Model(name="b")]
-        await provider.close()
-
-
-async def test_the_models_of_the_settings_are_all_that_is_shown_of_a_list() -> None:
-    body = b'{"data": [{"id": "a", "context_length": 4096}, {"id": "c"}]}'
-    assert await listed(body, models=("a", "b")) == [Model(name="a", context_length=4096), Model(name="b")]
-
-
-async def test_without_a_list_the_error_says_so() -> None:
-    async with FakeUpstream(no_models=True) as upstream:
-        provider = OpenAI("box", OpenAISettings(base_url=upstream.base_url))
-        with pytest.raises(ProviderError):
-            await provider.models()
-        await provider.close()
-
-
-async def test_a_server_that_is_loading_says_so() -> None:
-    loading = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
-    head = b"HTTP/1.1 503 Unavailable\r\nContent-Length: %d\r\n\r\n" % len(loading)
-    async with RawServer(reply_once(head + loading)) as server:
-        provider = OpenAI("box", OpenAISettings(base_url=server.url, models=("a",)))
-        with pytest.raises(ProviderError) as caught:
-            await provider.models()
-        await provider.close()
-    assert caught.value.details["loading"] is True
-
-
-async def test_a_server_that_does_not_answer_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def serve(peer: Peer) -> None:
-        await peer.request()
-        await peer.gone()
-
-    monkeypatch.setattr("headrace.providers.openai._MODELS_TIMEOUT_S", 0.02)
-    async with RawServer(serve) as server:
-        provider = OpenAI("box", OpenAISettings(base_url=server.url))
-        with pytest.raises(ProviderError, match="did not answer") as caught:
-            await provider.models()
-        await server.until(lambda: server.left == 1)
-        await provider.close()
-    assert caught.value.code == "upstream_silent"
 
 
 # continuing
