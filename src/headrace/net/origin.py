@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +17,7 @@ _UNSENDABLE = re.compile(r"[\r\n\0]")
 _URL = re.compile(r"[!-~]+")  # what urlsplit would strip in silence (tabs, line breaks) is refused
 _OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 _PORTS = {"http": 80, "https": 443}
+_KNOWN = 256  # URLs: each run calls one of the few that the settings name
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Target(msgspec.Struct, frozen=True):
     path: str
 
 
+@lru_cache(_KNOWN)
 def parse(url: str) -> Target:
     """Take an http or https URL apart. Raises `SettingsError` where it cannot be sent as it is."""
     try:
