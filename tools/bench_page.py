@@ -3,9 +3,9 @@
     PYTHONPATH=tests python tools/bench_page.py [--tokens 100000] [--rate 1000]
 
 It starts a server of its own on a free port, as the tests do, which plays a script; it needs Chromium (or its path in
-CHROMIUM). Printed are how long Stop takes, and how long a second browser needs until it shows a running answer whole;
-then, for both: 95th percentile and longest time between frames, the main thread's work, the heap, and the memory of the
-page's process.
+CHROMIUM). Printed are how long Stop takes, and how long a second browser needs until it shows a running answer whole,
+opened and loaded again; then, for both: 95th percentile and longest time between frames, the main thread's work, the
+heap, and the memory of the page's process.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
@@ -187,31 +188,32 @@ def _print(kind: str, bare: dict[str, float], page: dict[str, float]) -> None:
 
 
 async def _reactions(browser: Browser, url: str, caller: Caller) -> None:
-    stops, shown = [], []
+    stops, opened, reloaded = [], [], []
     for _ in range(REPEATS):
         page = await browser.new_page()
         await _opened(page, url)
         await _asked(page, "script/words")
         await page.evaluate(_LONGER % (5 * EARLY))
         chat_id = int(page.url.rpartition("/")[2])
-        shown.append(await _elsewhere(browser, url, chat_id, caller))
+        context = await browser.new_context()
+        elsewhere = await context.new_page()
+        opened.append(await _whole(elsewhere, caller, chat_id, elsewhere.goto(f"{url}/chat/{chat_id}")))
+        reloaded.append(await _whole(elsewhere, caller, chat_id, elsewhere.reload()))
+        await context.close()
         stops.append(await page.evaluate(_STOP))
         await page.close()
     print(f"Stop, from the click until nothing comes any more: {_spread(stops)}")
-    print(f"a running answer in a second browser, from the document's start until it is whole: {_spread(shown)}")
+    print(f"a running answer in a second browser, from the document's start until it is whole: {_spread(opened)}")
+    print(f"the same, when it is loaded there again: {_spread(reloaded)}")
 
 
-async def _elsewhere(browser: Browser, url: str, chat_id: int, caller: Caller) -> float:
-    """Open the chat in another browser; return after how many milliseconds all that there was then is shown."""
+async def _whole(page: Page, caller: Caller, chat_id: int, loading: Awaitable[object]) -> float:
+    """Load a chat; return after how many milliseconds all that there was of its answer before is shown."""
     tree = await caller.get(f"/chats/{chat_id}")
     letters = len(tree["messages"][-1]["parts"][0]["text"].replace("*", "").replace("\n\n", ""))
-    context = await browser.new_context()
-    page = await context.new_page()
     await page.add_init_script(_WHOLE % letters)
-    await page.goto(f"{url}/chat/{chat_id}")
-    taken = float(await page.evaluate("() => window.whole"))
-    await context.close()
-    return taken
+    await loading
+    return float(await page.evaluate("() => window.whole"))
 
 
 _WHOLE = """window.whole = new Promise((resolve) => {

@@ -30,6 +30,29 @@ function diagrams(): Plugin {
   };
 }
 
+/** The page's script is fetched beside the short one that asks for the chat, and not after it. */
+function preloaded(): Plugin {
+  return {
+    name: "headrace-preloaded",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(_html, { bundle }) {
+        const chunks = Object.values(bundle ?? {}).filter((made) => made.type === "chunk");
+        const page = chunks.find(({ facadeModuleId }) => facadeModuleId === join(here, "src/page/app.tsx"));
+        const needed = page === undefined ? [] : [page.fileName, ...page.imports];
+        return chunks
+          .filter(({ fileName, isEntry }) => needed.includes(fileName) && !isEntry)
+          .map(({ fileName }) => ({
+            tag: "link",
+            attrs: { rel: "modulepreload", crossorigin: true, href: `/page/${fileName}` },
+            injectTo: "head" as const,
+          }));
+      },
+    },
+  };
+}
+
 /** What is served is compressed here, once. */
 function compressed(): Plugin {
   return {
@@ -48,7 +71,7 @@ function compressed(): Plugin {
 export default defineConfig({
   root: here,
   base: "/page/",
-  plugins: [react(), diagrams(), compressed()],
+  plugins: [react(), preloaded(), diagrams(), compressed()],
   build: { outDir, emptyOutDir: true, target: "es2022", chunkSizeWarningLimit: 700, assetsInlineLimit: 0 },
   worker: { format: "es" },
 });

@@ -32,6 +32,12 @@ class Desk:
         await desk.page.goto(url)
         return desk
 
+    async def sign_in(self, token: str) -> None:
+        """Sign in with a token."""
+        await self.page.get_by_label("Token").fill(token)
+        await self.button("Sign in").click()
+        await expect(self.field).to_be_visible()
+
     @property
     def field(self) -> Locator:
         """Where one writes."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from page.desk import Desk
-from system.people import first_admin, invitation
+from system.people import first_admin, invitation, invited
 from system.running import Running, config
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -121,6 +121,29 @@ async def test_a_link_signs_in_and_out_and_an_invitation_asks_for_a_name(
         await desk.page.get_by_label("Token").fill("hrt_wrong")
         await desk.button("Sign in").click()
         await expect(desk.page.get_by_role("alert")).not_to_be_empty()
+
+
+async def test_who_signs_in_next_sees_nothing_of_who_was_there_before(
+    context: BrowserContext, tmp_path: Path, scripts: Path, built: None
+) -> None:
+    del built
+    async with Running(tmp_path, config(scripts=scripts, server={"access": True})) as server:
+        ada = await first_admin(server)
+        bob = await invited(ada, "bob")
+        desk = await Desk.at(context, server.url)
+        await desk.sign_in(ada.token)
+        await desk.ask("short")
+        await desk.whole()
+        await desk.field.fill("nobody is to read this")
+        menu = desk.page.get_by_role("button", name="Chats")
+        if await menu.is_visible():
+            await menu.click()
+        await desk.button("Sign out").click()
+        await desk.page.route("**/api/v1/chats/*", lambda _: None)  # bob's own chat has yet to come
+        await desk.sign_in(bob.token)
+        await expect(desk.field).to_have_value("")
+        await expect(desk.prose).to_have_count(0)
+        await desk.page.unroute_all(behavior="ignoreErrors")
 
 
 async def test_somebody_who_is_invited_chooses_a_name(context: BrowserContext, tmp_path: Path, built: None) -> None:

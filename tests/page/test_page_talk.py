@@ -199,9 +199,14 @@ async def test_that_another_model_answers_is_said_with_the_reason(context: Brows
             body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
             await route.fulfill(content_type="text/event-stream", body=body)
 
+    async def tree(route: Route) -> None:
+        # what the server has knows nothing of the switch
+        await (route.abort() if route.request.method == "GET" else route.continue_())
+
     told: set[str] = set()
     await context.add_init_script("delete window.SharedWorker; delete Navigator.prototype.locks")
     await context.route("**/api/v1/events*", feed)
+    await context.route("**/api/v1/chats/*", tree)
     desk = await Desk.at(context, server.url)
     await desk.ask("echo")
     assert await desk.whole() == "Here I am."

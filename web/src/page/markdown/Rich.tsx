@@ -1,6 +1,6 @@
-/** Markdown that a model writes: safe, and cheap however long it grows. */
+/** Reads Markdown that a model writes: safe, and cheap however long it grows. */
 
-import { createContext, memo, useContext, useRef } from "react";
+import { createContext, memo, useContext, useEffect, useRef, useState } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { type Block, Blocks } from "./blocks.ts";
@@ -10,32 +10,65 @@ import { dollars, useMath } from "./math.ts";
 import { Formula } from "./Formula.tsx";
 
 const CHUNK = 24; // blocks: React passes over a chunk that did not change as over one element
+const AT_ONCE = 3000; // letters: what can be read within a frame
 
 const Open = createContext(false);
 
-/** `isLive`: more will come. */
-export function Markdown({ text, isLive }: { readonly text: string; readonly isLive: boolean }): React.ReactNode {
-  const blocks = useRef<Blocks | null>(null);
-  blocks.current ??= new Blocks();
-  const all = blocks.current.update(text, !isLive);
+/**
+ * `isLive`: more will come. Of a long text the end is read at once, where the reader is, and the rest piece by piece in
+ * the frames that follow; until then it stands there as it was written.
+ */
+export function Rich({ text, isLive }: { readonly text: string; readonly isLive: boolean }): React.ReactNode {
+  const reader = useRef<Blocks | null>(null);
+  reader.current ??= new Blocks();
+  const blocks = reader.current.update(text, !isLive);
+  const raw = useRaw(blocks);
   const chunks: Block[][] = [];
-  for (let at = 0; at < all.length; at += CHUNK) chunks.push(all.slice(at, at + CHUNK));
-  return (
-    <div className="prose">
-      {chunks.map((chunk, index) => (
-        <Chunk key={index} blocks={chunk} isLast={index === chunks.length - 1} />
-      ))}
-    </div>
-  );
+  for (let at = 0; at < blocks.length; at += CHUNK) chunks.push(blocks.slice(at, at + CHUNK));
+  return chunks.map((chunk, index) => (
+    <Chunk key={index} blocks={chunk} raw={Math.min(CHUNK, Math.max(0, raw - index * CHUNK))} isLast={index === chunks.length - 1} />
+  ));
+}
+
+/** Return how many of the first blocks are not read yet. */
+function useRaw(blocks: readonly Block[]): number {
+  const [raw, setRaw] = useState(() => before(blocks, blocks.length));
+  const newest = useRef(blocks);
+  useEffect(() => {
+    newest.current = blocks;
+  });
+  useEffect(() => {
+    if (raw === 0) return;
+    const frame = requestAnimationFrame(() => setRaw(before(newest.current, raw)));
+    return () => cancelAnimationFrame(frame);
+  }, [raw]);
+  return raw;
+}
+
+/** Return where those blocks begin that end at `end` and are as much as is read at once. */
+function before(blocks: readonly Block[], end: number): number {
+  let at = Math.min(end, blocks.length);
+  for (let letters = 0; at > 0 && letters < AT_ONCE; at -= 1) letters += blocks[at - 1]?.text.length ?? 0;
+  return at;
+}
+
+interface ChunkProps {
+  readonly blocks: readonly Block[];
+  readonly raw: number;
+  readonly isLast: boolean;
 }
 
 const Chunk = memo(
-  function Chunk({ blocks, isLast }: { readonly blocks: readonly Block[]; readonly isLast: boolean }) {
+  function Chunk({ blocks, raw, isLast }: ChunkProps) {
     return (
       <div className={isLast ? "chunk" : "chunk settled"}>
         {blocks.map((block, index) =>
           block.kind === "code" ? (
             <Code key={index} code={block.text} language={block.language} isOpen={block.open} />
+          ) : index < raw ? (
+            <p key={index} className="raw">
+              {block.text.trimEnd()}
+            </p>
           ) : (
             <Text key={index} text={block.text} isOpen={block.open} />
           ),
@@ -43,10 +76,11 @@ const Chunk = memo(
       </div>
     );
   },
-  (before, now) =>
-    before.isLast === now.isLast &&
-    before.blocks.length === now.blocks.length &&
-    before.blocks.every((block, index) => block === now.blocks[index]),
+  (old, now) =>
+    old.isLast === now.isLast &&
+    old.raw === now.raw &&
+    old.blocks.length === now.blocks.length &&
+    old.blocks.every((block, index) => block === now.blocks[index]),
 );
 
 const Text = memo(function Text({ text, isOpen }: { readonly text: string; readonly isOpen: boolean }) {

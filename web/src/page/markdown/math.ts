@@ -1,7 +1,7 @@
 /** Formulas: what reads and draws them is fetched when the first one comes. */
 
-import { useSyncExternalStore } from "react";
 import remarkGfm from "remark-gfm";
+import { Fetched } from "./fetched.ts";
 
 type Temml = typeof import("temml").default;
 
@@ -10,9 +10,10 @@ interface Maths {
   readonly temml: Temml;
 }
 
-let maths: Maths | null = null;
-let isAsked = false;
-const waiting = new Set<() => void>();
+const maths = new Fetched<Maths>(async () => {
+  const [{ default: remarkMath }, { default: temml }] = await Promise.all([import("remark-math"), import("temml")]);
+  return { plugins: [remarkGfm, [remarkMath, { singleDollarTextMath: false }]], temml };
+});
 
 const MATH = /\$[^\s$]|\\\(|\\\[|\$\$/;
 const MOST_LETTERS = 10_000; // the search below takes the square of it where brackets are never closed
@@ -20,14 +21,14 @@ const CODE = /(`+)[^`][\s\S]*?\1/g;
 
 /** Return what formulas need; null where the text has none, or until it is there. */
 export function useMath(text: string): Maths | null {
-  const loaded = useSyncExternalStore(subscribe, () => maths);
+  const loaded = maths.use();
   if (!MATH.test(text)) return null;
-  if (loaded === null) void load();
+  maths.want();
   return loaded;
 }
 
 export function useTemml(): Temml | null {
-  return useSyncExternalStore(subscribe, () => maths)?.temml ?? null;
+  return maths.use()?.temml ?? null;
 }
 
 /** Return the text with all formulas between `$$`. A price is none: `$5 and $10`. */
@@ -40,17 +41,4 @@ export function dollars(text: string): string {
     .replace(/\\\(([\s\S]+?)\\\)/g, (_, tex: string) => `$$${tex.trim()}$$`)
     .replace(/(?<![\\$\w])\$(?![\s$\d])((?:[^$\n\\]|\\.)+?)(?<![\s\\])\$(?![\d$])/g, (_, tex: string) => `$$${tex}$$`);
   return same.replace(/\u0000(\d+)\u0000/g, (_, at: string) => kept[Number(at)] ?? "");
-}
-
-function subscribe(changed: () => void): () => void {
-  waiting.add(changed);
-  return () => waiting.delete(changed);
-}
-
-async function load(): Promise<void> {
-  if (isAsked) return;
-  isAsked = true;
-  const [{ default: remarkMath }, { default: temml }] = await Promise.all([import("remark-math"), import("temml")]);
-  maths = { plugins: [remarkGfm, [remarkMath, { singleDollarTextMath: false }]], temml };
-  for (const changed of waiting) changed();
 }

@@ -39,6 +39,7 @@ export class Feed {
   readonly #former = new Set<AbortController>();
   #line: AbortController | null = null;
   #soon: ReturnType<typeof setTimeout> | null = null;
+  #isOpen = false;
 
   constructor(server: Server, heard: Heard) {
     this.#server = server;
@@ -48,6 +49,11 @@ export class Feed {
   /** Whether there is a connection, or one is being made. */
   get running(): boolean {
     return this.#line !== null || this.#soon !== null;
+  }
+
+  /** Whether notices come: none of what happens is missed. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** Ask for what is wanted now. */
@@ -64,6 +70,7 @@ export class Feed {
     this.#soon = null;
     this.#line?.abort();
     this.#line = null;
+    this.#isOpen = false;
     this.#closeFormer();
   }
 
@@ -76,6 +83,7 @@ export class Feed {
       if (this.#line !== line) return; // replaced before it was there: its successor closes the others
       this.#closeFormer();
       attempt = 0;
+      this.#isOpen = true;
       this.#heard.found();
     };
     while (this.#line === line) {
@@ -93,6 +101,7 @@ export class Feed {
           return;
         }
         attempt += 1;
+        this.#isOpen = false;
         this.#heard.lost(attempt);
         const toldMs = error instanceof ApiError ? 1000 * (error.retryAfterS ?? 0) : 0;
         await sleep(Math.max(backoff.wait(), toldMs), line.signal).catch(() => undefined);

@@ -99,6 +99,31 @@ test("many runs come over one connection, made anew for another run, each from w
   hub.hear(tab, { type: "bye" });
 });
 
+test("each tab is told once from when on notices come", async () => {
+  const { feeds, hub, tab } = world();
+  const other = new Tab();
+  hub.hear(tab, { type: "here" });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  await vi.waitFor(() => expect(tab.heard).toEqual([{ type: "found" }]));
+  hub.hear(other, { type: "here" });
+  hub.hear(other, { type: "here" });
+  expect(other.heard).toEqual([{ type: "found" }]);
+});
+
+test("a tab that comes while there is no connection is told when there is one", async () => {
+  const { feeds, hub, tab } = world();
+  const other = new Tab();
+  hub.hear(tab, { type: "here" });
+  await vi.waitFor(() => expect(tab.heard).toEqual([{ type: "found" }]));
+  feeds.isAway = true;
+  feeds.open[0]?.close();
+  await vi.waitFor(() => expect(tab.heard.at(-1)?.type).toBe("lost"));
+  hub.hear(other, { type: "here" });
+  expect(other.heard).toEqual([]);
+  feeds.isAway = false;
+  await vi.waitFor(() => expect(other.heard.at(-1)).toEqual({ type: "found" }), soon);
+});
+
 test("while there is to be another connection the former one tells of notices, and no more of runs", async () => {
   const { feeds, hub, tab } = world();
   hub.hear(tab, { type: "follow", runId: "a", after: -1 });

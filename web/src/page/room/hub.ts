@@ -34,6 +34,7 @@ export class Hub {
       this.#bye(tab);
       return;
     }
+    if (!this.#tabs.has(tab) && this.#feed.isOpen) tab.send({ type: "found" });
     this.#tabs.add(tab);
     if (message.type === "follow") this.#follow(tab, message.runId, message.after);
     else if (message.type === "leave") this.#leave(tab, message.runId);

@@ -53,6 +53,7 @@ export class Tab implements Room {
         return;
       }
       case "hub":
+        for (const hearer of this.#hearers) hearer({ type: "lost", attempt: 0 }); // what happened in between was not told
         this.#again();
         return;
       default:

@@ -23,6 +23,7 @@ export interface Notice {
 /** What is not about one run's text. */
 export type News =
   | { readonly type: "lost"; readonly attempt: number }
+  /** From here on notices come. What was asked of the server before may have changed. */
   | { readonly type: "found" }
   | { readonly type: "notice"; readonly notice: Notice }
   | { readonly type: "unauthorized" };

@@ -19,3 +19,12 @@ export function keepDraft(chatId: number | null, text: string): void {
     // as above, or full: the text is still in the page
   }
 }
+
+/** Keep none of them: another person may come to this browser. */
+export function forgetDrafts(): void {
+  try {
+    for (const name of Object.keys(localStorage)) if (name.startsWith(PREFIX)) localStorage.removeItem(name);
+  } catch {
+    // as above
+  }
+}

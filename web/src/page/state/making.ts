@@ -7,6 +7,7 @@ import type { Key, Live, Node, Phase } from "./words.ts";
 
 const HIDDEN_MS = 500; // a page that nobody sees has no frames
 const SLOWEST_MS = 240;
+const LETTERS_PER_MS = 10_000; // each time all that is shown is copied: of much text rarely, or memory fills with copies
 
 export interface Making {
   readonly runId: string;
@@ -55,6 +56,7 @@ class Answer {
   #due: (() => void) | null = null;
   #waitMs = 0;
   #shownAt = 0;
+  #letters = 0;
 
   constructor(talk: Key, key: Key, before: readonly Part[]) {
     this.#talk = talk;
@@ -81,6 +83,7 @@ class Answer {
   show(): void {
     this.forget();
     const parts = joined(this.#before, this.#fold.parts);
+    this.#letters = parts.reduce((sum, part) => sum + ("text" in part ? part.text.length : 0), 0);
     const elapsedS = this.#firstT === null ? 0 : (this.#lastT - this.#firstT) / 1000;
     const perSecond = elapsedS > 0.2 && this.#pieces > 4 ? (this.#pieces - 1) / elapsedS : null;
     const terminal = this.#fold.terminal;
@@ -179,8 +182,9 @@ class Answer {
     const frame = (): void => {
       const lateMs = performance.now() - Math.max(askedAt, this.#shownAt);
       this.#waitMs = lateMs > 40 ? Math.min(SLOWEST_MS, this.#waitMs * 1.5 + 16) : this.#waitMs * 0.8;
-      if (this.#waitMs < 16) this.show();
-      else stop = after(this.#waitMs, () => this.show());
+      const waitMs = Math.max(this.#waitMs, this.#letters / LETTERS_PER_MS);
+      if (waitMs < 16) this.show();
+      else stop = after(waitMs, () => this.show());
     };
     const id = requestAnimationFrame(frame);
     stop = () => cancelAnimationFrame(id);

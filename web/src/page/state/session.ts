@@ -3,6 +3,7 @@
 import { ApiError } from "../../client/index.ts";
 import { Server } from "../../client/http.ts";
 import { isObject } from "../../client/errors.ts";
+import { fetchOrBegun } from "../early.ts";
 
 export interface Session {
   /** Whether anybody has to say who they are. */
@@ -11,7 +12,7 @@ export interface Session {
   readonly role: string;
 }
 
-const server = new Server();
+const server = new Server({ fetch: fetchOrBegun });
 const PATH = "/api/v1/session";
 
 /** The invitation or sign-in link in the page's address: taken out of it at once, so that no history keeps it. */

@@ -2,6 +2,7 @@
 
 import { ApiError, Client, type Message, type Tree } from "../../client/index.ts";
 import { newUuid } from "../../client/ids.ts";
+import { fetchOrBegun } from "../early.ts";
 import { openRoom } from "../room/open.ts";
 import type { News, Notice } from "../room/words.ts";
 import { type Making, make } from "./making.ts";
@@ -9,7 +10,7 @@ import { changeNode, changeTalk, getState, nodeOf, putTalk, setState, talkOf } f
 import { nodeFrom } from "./tree.ts";
 import { type Key, LIVE, type Node } from "./words.ts";
 
-export const client = new Client();
+export const client = new Client({ fetch: fetchOrBegun });
 export const room = openRoom();
 
 const keys = new Map<string, Key>();
@@ -43,6 +44,13 @@ export function newTalk(): Key {
   const key = `new-${newUuid()}`;
   putTalk({ key, id: null, title: null, model: null, nodes: {}, leaf: null, state: "ready" });
   return key;
+}
+
+/** Know of no chat any more: whoever comes next may be somebody else. */
+export function forgetTalks(): void {
+  for (const making of makings.values()) making.leave();
+  for (const known of [keys, makings, moves, followed]) known.clear();
+  setState({ talks: {}, shown: "" });
 }
 
 /** Show a chat, and get it as it is now. */
@@ -144,6 +152,7 @@ export function listen(): () => void {
   };
   document.addEventListener("visibilitychange", back);
   const deaf = room.hear(hear);
+  setState({ lostSince: Date.now() }); // until there is a connection nobody tells what happens
   room.wake();
   return () => {
     deaf();

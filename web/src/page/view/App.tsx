@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 import { link, type Session, session, signIn, wantsName } from "../state/session.ts";
 import { setState, useStore } from "../state/store.ts";
-import { listen, newTalk, onChanged, open } from "../state/talks.ts";
+import { forgetTalks, listen, newTalk, onChanged, open } from "../state/talks.ts";
 import { Conversation } from "./Conversation.tsx";
 import { Notice, Spoken } from "./Notice.tsx";
 import { Sidebar } from "./Sidebar.tsx";
@@ -17,6 +17,7 @@ type Who =
   | { readonly state: "known"; readonly session: Session };
 
 const RETRY_MS = 2000;
+const PATIENCE_MS = 100; // so long the page waits for its chat
 
 export function App(): React.ReactNode {
   const [who, setWho] = useState<Who>({ state: "asking" });
@@ -27,6 +28,7 @@ export function App(): React.ReactNode {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async (): Promise<void> => {
       const found = await askWho();
+      if (found.state === "known") await opening();
       setWho(found);
       if (found.state === "unreachable") timer = setTimeout(() => void ask(), RETRY_MS);
     };
@@ -36,6 +38,7 @@ export function App(): React.ReactNode {
   useEffect(() => {
     if (!signedOut) return;
     queries.clear();
+    forgetTalks();
     setState({ signedOut: false });
     setWho({ state: "nobody", isInvited: false, problem: null });
   }, [signedOut, queries]);
@@ -91,7 +94,8 @@ function Page({ session: known }: { readonly session: Session }): React.ReactNod
     const deaf = listen();
     const moved = (): void => void show(location.pathname);
     addEventListener("popstate", moved);
-    moved();
+    if (!isOpened) moved();
+    isOpened = false;
     return () => {
       deaf();
       removeEventListener("popstate", moved);
@@ -106,6 +110,14 @@ function Page({ session: known }: { readonly session: Session }): React.ReactNod
       <Spoken />
     </div>
   );
+}
+
+let isOpened = false;
+
+/** Open what the address names before the page is drawn, so that both are drawn in one. */
+async function opening(): Promise<void> {
+  isOpened = true;
+  await Promise.race([show(location.pathname), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
 }
 
 /** Show what an address names. */

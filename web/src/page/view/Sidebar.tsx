@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "react";
 import type { Chat } from "../../client/index.ts";
 import { removeTalk } from "../state/acts.ts";
+import { forgetDrafts } from "../state/drafts.ts";
 import { useChats } from "../state/lists.ts";
 import { type Session, signOut } from "../state/session.ts";
 import { complain, setState, useStore } from "../state/store.ts";
@@ -29,6 +30,7 @@ export function Sidebar({ session, isOpen, onClose }: Props): React.ReactNode {
   const leave = async (): Promise<void> => {
     try {
       await signOut();
+      forgetDrafts();
       setState({ signedOut: true });
     } catch (error) {
       complain(error);

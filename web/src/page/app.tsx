@@ -1,12 +1,9 @@
-/** The page's beginning. */
+/** The page, in its place. */
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import "./styles/tokens.css";
-import "./styles/page.css";
-import "./styles/talk.css";
-import "./styles/prose.css";
+import { fetchMarkdown } from "./markdown/Markdown.tsx";
 import { App } from "./view/App.tsx";
 
 const queries = new QueryClient({
@@ -23,3 +20,6 @@ if (place !== null) {
     </StrictMode>,
   );
 }
+
+const IDLE_MS = 500;
+setTimeout(fetchMarkdown, IDLE_MS); // it is there before the first answer is
