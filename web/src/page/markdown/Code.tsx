@@ -1,10 +1,10 @@
 /** A block of code: plain while it grows, coloured once it is whole. */
 
-import { memo, useEffect, useState } from "react";
+import { memo, useEffect, useRef, useState } from "react";
 import { CopyButton } from "../view/CopyButton.tsx";
 import { Diagram } from "./Diagram.tsx";
+import { Pieces } from "./pieces.ts";
 
-const LINES = 50; // in one element: only the last of them changes while code comes
 const MOST_COLOURED = 60_000; // letters; more takes the browser longer than a reader waits
 
 interface Props {
@@ -39,15 +39,12 @@ export const Code = memo(function Code({ code, language, isOpen }: Props) {
 });
 
 function Plain({ code }: { readonly code: string }): React.ReactNode {
-  const pieces: string[] = [];
-  const lines = code.split("\n");
-  for (let at = 0; at < lines.length; at += LINES) {
-    pieces.push(lines.slice(at, at + LINES).join("\n") + (at + LINES < lines.length ? "\n" : ""));
-  }
-  return pieces.map((piece, index) => <Piece key={index} text={piece} />);
+  const pieces = useRef<Pieces | null>(null);
+  pieces.current ??= new Pieces();
+  return pieces.current.update(code).map((piece, index) => <Piece key={index} text={piece} />);
 }
 
-const Piece = memo(({ text }: { readonly text: string }) => <span>{text}</span>);
+const Piece = memo(({ text }: { readonly text: string }) => <span className="piece">{text}</span>);
 Piece.displayName = "Piece";
 
 function Coloured({ code, language }: Omit<Props, "isOpen">): React.ReactNode {

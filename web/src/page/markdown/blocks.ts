@@ -6,6 +6,7 @@
  */
 
 import { Lexer } from "marked";
+import { copied } from "./copied.ts";
 
 export interface Block {
   readonly kind: "text" | "code";
@@ -35,8 +36,8 @@ export class Blocks {
     }
     this.#text = text;
     this.#wasWhole = isWhole;
-    // a piece of a string keeps the whole of it in memory: each block would keep the answer as it was then
-    this.#cut(` ${text.slice(this.#settledTo)}`.slice(1), isWhole);
+    // each block would keep the answer as it was then
+    this.#cut(copied(text.slice(this.#settledTo)), isWhole);
     return [...this.#settled, ...this.#tail];
   }
 
