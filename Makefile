@@ -10,6 +10,9 @@ DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" pyproject.toml
 
+# `make check test` runs no test twice
+UNCHECKED := $(if $(filter check,$(MAKECMDGOALS)),--ignore tests/unit --ignore tests/contract)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run page test check bench docs tiny-model lock clean
 
@@ -29,7 +32,7 @@ page: $(RUNTIME) ## Build the page of web/ where its sources have changed
 
 test: $(DEV) page ## Run every test
 	@tools/test_packages.sh
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 $(UNCHECKED)
 
 check: $(DEV) ## Format, lint, types, layers, mirror, unit and contract tests
 	$(BIN)/ruff format --check

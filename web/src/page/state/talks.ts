@@ -17,6 +17,8 @@ const keys = new Map<string, Key>();
 const makings = new Map<string, Making>();
 const moves = new Map<Key, number>();
 const followed = new Set<string>();
+const taken = new Map<Key, number>();
+let asked = 0;
 let changed: (list: List) => void = () => undefined;
 
 /** What the page shows as the server has it. */
@@ -49,7 +51,7 @@ export function newTalk(): Key {
 /** Know of no chat any more: whoever comes next may be somebody else. */
 export function forgetTalks(): void {
   for (const making of makings.values()) making.leave();
-  for (const known of [keys, makings, moves, followed]) known.clear();
+  for (const known of [keys, makings, moves, followed, taken]) known.clear();
   setState({ talks: {}, shown: "" });
 }
 
@@ -75,9 +77,14 @@ export async function refresh(key: Key): Promise<void> {
   if (id === null) return;
   try {
     const before = moves.get(key);
+    const number = (asked += 1);
     const tree = await client.chats.get(id);
-    if (moves.get(key) === before) take(key, tree);
-    else await refresh(key);
+    if (moves.get(key) !== before) {
+      await refresh(key);
+    } else if (number > (taken.get(key) ?? 0)) {
+      taken.set(key, number); // what was asked for before this one is older, and may come later
+      take(key, tree);
+    }
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) setState({ signedOut: true });
     else if (error instanceof ApiError && error.status === 404) changeTalk(key, () => ({ state: "missing" }));

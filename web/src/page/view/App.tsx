@@ -3,6 +3,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
 import { link, type Session, session, signIn, wantsName } from "../state/session.ts";
+import { renewer } from "../state/renew.ts";
 import { setState, useStore } from "../state/store.ts";
 import { forgetTalks, listen, newTalk, onChanged, open } from "../state/talks.ts";
 import { Conversation } from "./Conversation.tsx";
@@ -90,7 +91,8 @@ function Page({ session: known }: { readonly session: Session }): React.ReactNod
   const queries = useQueryClient();
   const [isMenuOpen, setMenuOpen] = useState(false);
   useEffect(() => {
-    onChanged((list) => void queries.invalidateQueries({ queryKey: [list] }));
+    const renew = renewer(queries);
+    onChanged((list) => void renew(list));
     const deaf = listen();
     const moved = (): void => void show(location.pathname);
     addEventListener("popstate", moved);
