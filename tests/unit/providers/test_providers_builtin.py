@@ -4,6 +4,7 @@ import runpy
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fakes.models import Answer, ask
@@ -81,3 +82,15 @@ async def test_any_bytes_are_accepted(builtin: Builtin) -> None:
     text, ended = await said(builtin, "\x00\ufeff नमस्ते 👩‍👩‍👧 \u2028 <|im_end|>")
     assert text
     assert ended == "stop"
+
+
+@pytest.mark.asyncio(loop_factories=["uvloop"])
+async def test_it_is_asked_at_a_low_temperature_unless_the_request_names_one(builtin: Builtin) -> None:
+    texts = []
+    asked = ask("headrace-tiny")
+    for named in ({}, {"temperature": 0.2}, {"temperature": 1.5}):
+        answer = Answer()
+        parameters = {"seed": 5, "max_tokens": 150, **named}
+        await answer.of(builtin, msgspec.structs.replace(asked, parameters=parameters))
+        texts.append(answer.text)
+    assert texts[0] == texts[1] != texts[2]
