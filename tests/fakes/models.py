@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+from headrace.core.errors import ProviderError
 from headrace.core.events import Event, FinishReason, Text
 from headrace.core.messages import Message, Request, TextPart
 from headrace.providers.port import Provider
 
-__all__ = ["CONTEXT", "END", "Answer", "ask"]
+__all__ = ["CONTEXT", "END", "Answer", "ask", "failed"]
 
 CONTEXT = 1024
 """What the built-in model was trained with, in tokens."""
@@ -51,3 +52,13 @@ class Answer:
     async def of(self, provider: Provider, request: Request) -> FinishReason:
         """Ask; return the end. Raises as `generate` does."""
         return await provider.generate(request, self.emit)
+
+
+async def failed(provider: Provider, model: str) -> tuple[ProviderError, Answer]:
+    """Ask a model that fails; return how it failed, and what it had said."""
+    answer = Answer()
+    try:
+        reason = await answer.of(provider, ask(model))
+    except ProviderError as error:
+        return error, answer
+    raise AssertionError(f"{model} did not fail but ended: {reason}")

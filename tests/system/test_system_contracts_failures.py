@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +12,8 @@ from fakes.upstream import FakeUpstream
 from system.calls import Caller, asked, closed, marked, streaming, text_in
 from system.contracts import DOORS, Contract, error_fields, said_in, until_said
 from system.leaving import CLOSED_S, TRIES
-from system.running import Running, config
+from system.patience import Waiting, waiting
+from system.running import config
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,12 +37,10 @@ FAULT = pytest.mark.parametrize(("model", "code", "kept"), FAULTS, ids=[fault[0]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def hasty(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> AsyncIterator[Caller]:
-    """A client of a server that gives a silent model up soon."""
-    settings = config(box=upstream.base_url, runs={"first_token_timeout_s": 0.3, "idle_timeout_s": 0.3})
-    folder: Path = tmp_path_factory.mktemp("hasty")
-    async with Running(folder, settings) as server, Caller(server.url) as calling:
-        yield calling
+async def hasty(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> AsyncIterator[Waiting]:
+    """Clients of servers that give a silent model up soon."""
+    async with waiting(tmp_path_factory.mktemp("hasty"), config(box=upstream.base_url)) as callers:
+        yield callers
 
 
 async def check_failed(caller: Caller, run_id: str, code: str, kept: str) -> None:
@@ -56,10 +54,10 @@ async def check_failed(caller: Caller, run_id: str, code: str, kept: str) -> Non
 @ALL
 @FAULT
 async def test_a_fault_of_the_model_is_the_doors_own_error(
-    hasty: Caller, upstream: FakeUpstream, name: str, model: str, code: str, kept: str
+    hasty: Waiting, upstream: FakeUpstream, name: str, model: str, code: str, kept: str
 ) -> None:
-    door, chat, content = DOORS[name], await hasty.chat(), marked()
-    async with await door.open(hasty, chat, content, model=f"box/{model}") as wire:
+    door, caller, content = DOORS[name], hasty.for_model(model), marked()
+    async with await door.open(caller, await caller.chat(), content, model=f"box/{model}") as wire:
         body = await wire.rest()
 
     run_id = wire.headers["headrace-run"]
@@ -73,7 +71,7 @@ async def test_a_fault_of_the_model_is_the_doors_own_error(
     assert error_fields(door, last)[0] == code
     assert (last["retryable"], last["run_id"]) == (True, run_id)
     assert "stop" not in json.dumps(last.get("finish_reason", ""))
-    await check_failed(hasty, run_id, code, kept)
+    await check_failed(caller, run_id, code, kept)
     request = await asked(upstream, content)
     if "silent" in code:
         await closed(upstream, request)
@@ -82,15 +80,15 @@ async def test_a_fault_of_the_model_is_the_doors_own_error(
 @WITH_SIBLING
 @FAULT
 async def test_a_fault_of_the_model_is_the_siblings_status_and_error(
-    hasty: Caller, name: str, model: str, code: str, kept: str
+    hasty: Waiting, name: str, model: str, code: str, kept: str
 ) -> None:
-    door = DOORS[name]
+    door, caller = DOORS[name], hasty.for_model(model)
 
-    reply = await door.ask(hasty, await hasty.chat(), "Hello", model=f"box/{model}")
+    reply = await door.ask(caller, await caller.chat(), "Hello", model=f"box/{model}")
 
     assert (reply.status_code, error_fields(door, reply.json())[0]) == (STATUS.get(code, 502), code)
     assert reply.json()["run_id"] == reply.headers["headrace-run"]
-    await check_failed(hasty, reply.headers["headrace-run"], code, kept)
+    await check_failed(caller, reply.headers["headrace-run"], code, kept)
 
 
 # Stop and leaving

@@ -10,7 +10,8 @@ from fakes.ollama import FakeOllama
 from fakes.upstream import FakeUpstream
 from headrace.core.errors import ProviderError
 from system.calls import Caller, asked, closed, error_of, marked, text_in
-from system.running import Running, config
+from system.patience import Waiting, waiting
+from system.running import config
 from system.wire import TERMINAL, Wire, frames_of, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -76,22 +77,27 @@ async def ollama() -> AsyncIterator[FakeOllama]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def impatient(
+async def hasty(
     tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream, ollama: FakeOllama, scripts: Path
-) -> AsyncIterator[Caller]:
-    """A client of a server that waits a third of a second for its models, and with a model server that is not there."""
+) -> AsyncIterator[Waiting]:
+    """Clients of servers that give a silent model up soon, and have a model server that is not there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     settings = config(
         box=upstream.base_url,
         scripts=scripts,
-        runs={"first_token_timeout_s": 0.3, "idle_timeout_s": 0.3},
         providers__ollama={"kind": "ollama", "base_url": ollama.base_url},
         providers__gone={"kind": "openai", "base_url": f"http://127.0.0.1:{port}/v1"},
         providers__keyless={"kind": "openai", "base_url": upstream.base_url, "api_key_env": "HEADRACE_TEST_KEY"},
     )
-    async with Running(tmp_path_factory.mktemp("impatient"), settings) as server, Caller(server.url) as calling:
-        yield calling
+    async with waiting(tmp_path_factory.mktemp("hasty"), settings) as callers:
+        yield callers
+
+
+@pytest.fixture
+def patient(hasty: Waiting) -> Caller:
+    """A client of the one of them that waits long."""
+    return hasty.long
 
 
 async def refused(caller: Caller, model: str) -> Wire:
@@ -120,60 +126,62 @@ async def check_failed(caller: Caller, run_id: str, code: str, words: str, kept:
 
 @pytest.mark.parametrize(("model", "code", "words", "kept"), IN_MID_ANSWER)
 async def test_a_model_that_fails_in_mid_answer_fails_the_run_and_what_was_made_is_kept(
-    impatient: Caller, model: str, code: str, words: str, kept: str
+    hasty: Waiting, model: str, code: str, words: str, kept: str
 ) -> None:
-    turn = await impatient.answered(await impatient.chat(), model=model)
+    caller = hasty.for_model(model)
+    turn = await caller.answered(await caller.chat(), model=model)
 
-    await check_failed(impatient, turn.run_id, code, words, kept)
+    await check_failed(caller, turn.run_id, code, words, kept)
 
 
 @pytest.mark.parametrize(("model", "code", "words"), [(model, code, words) for model, code, _, words in AT_ONCE])
 async def test_a_model_that_refuses_fails_the_run_with_the_reason(
-    impatient: Caller, model: str, code: str, words: str
+    patient: Caller, model: str, code: str, words: str
 ) -> None:
-    turn = await impatient.answered(await impatient.chat(), model=model)
+    turn = await patient.answered(await patient.chat(), model=model)
 
-    await check_failed(impatient, turn.run_id, code, words, "")
+    await check_failed(patient, turn.run_id, code, words, "")
 
 
 @pytest.mark.parametrize(("model", "code", "status", "words"), AT_ONCE)
 async def test_a_failure_that_is_known_before_the_stream_begins_has_its_true_status(
-    impatient: Caller, model: str, code: str, status: int, words: str
+    patient: Caller, model: str, code: str, status: int, words: str
 ) -> None:
-    tries = [await refused(impatient, model) for _ in range(TRIES)]
+    tries = [await refused(patient, model) for _ in range(TRIES)]
     wire = max(tries, key=lambda each: each.status)
 
     assert (wire.status, wire.headers["content-type"]) == (status, "application/json")
     error = wire.json()["error"]
-    failed = await check_failed(impatient, wire.headers["headrace-run"], code, words, "")
+    failed = await check_failed(patient, wire.headers["headrace-run"], code, words, "")
     assert (error["code"], error["message"]) == (code, failed["message"])
     assert ("retry-after" in wire.headers) == (status == 503)
 
 
 @pytest.mark.parametrize(("model", "code", "words", "kept"), IN_MID_ANSWER)
 async def test_a_failure_after_the_stream_has_begun_is_its_last_event(
-    impatient: Caller, model: str, code: str, words: str, kept: str
+    hasty: Waiting, model: str, code: str, words: str, kept: str
 ) -> None:
-    async with await impatient.stream(await impatient.chat(), model=model) as wire:
+    caller = hasty.for_model(model)
+    async with await caller.stream(await caller.chat(), model=model) as wire:
         frames = await wire.frames()
 
     assert wire.status == 200
     assert frames[-1].data["code"] == code
-    await check_failed(impatient, wire.headers["headrace-run"], code, words, kept)
+    await check_failed(caller, wire.headers["headrace-run"], code, words, kept)
 
 
-async def test_a_model_that_says_nothing_is_hung_up_on(impatient: Caller, upstream: FakeUpstream) -> None:
+async def test_a_model_that_says_nothing_is_hung_up_on(hasty: Waiting, upstream: FakeUpstream) -> None:
     words = marked()
 
-    await impatient.answered(await impatient.chat(), words, model="box/silent")
+    await hasty.for_first.answered(await hasty.for_first.chat(), words, model="box/silent")
 
     await closed(upstream, await asked(upstream, words))
 
 
-async def test_the_key_that_a_model_server_rejects_is_not_repeated(impatient: Caller) -> None:
-    turn = await impatient.answered(await impatient.chat(), model="box/status-401")
+async def test_the_key_that_a_model_server_rejects_is_not_repeated(patient: Caller) -> None:
+    turn = await patient.answered(await patient.chat(), model="box/status-401")
 
-    assert b"sk-abcdefghijklmnop" not in await impatient.body(turn.run_id)
+    assert b"sk-abcdefghijklmnop" not in await patient.body(turn.run_id)
 
 
 @pytest.mark.parametrize(
@@ -196,21 +204,21 @@ async def test_a_model_server_with_odd_habits_is_no_failure(caller: Caller, mode
     assert (text_in(message), message["status"], message["finish_reason"]) == (text, "complete", reason)
 
 
-async def test_a_run_that_failed_leaves_the_chat_free_for_the_next(impatient: Caller) -> None:
-    chat = await impatient.chat()
-    failed = await impatient.answered(chat, model="box/reset-after-3")
+async def test_a_run_that_failed_leaves_the_chat_free_for_the_next(patient: Caller) -> None:
+    chat = await patient.chat()
+    failed = await patient.answered(chat, model="box/reset-after-3")
 
-    turn = await impatient.answered(chat, model="box/text")
+    turn = await patient.answered(chat, model="box/text")
 
-    assert (await impatient.message(turn.question))["parent_id"] == failed.answer
-    assert (await impatient.message(turn.answer))["status"] == "complete"
+    assert (await patient.message(turn.question))["parent_id"] == failed.answer
+    assert (await patient.message(turn.answer))["status"] == "complete"
 
 
-async def test_a_provider_that_is_down_says_why_and_the_others_go_on(impatient: Caller) -> None:
-    await impatient.answered(await impatient.chat(), model="gone/any")
+async def test_a_provider_that_is_down_says_why_and_the_others_go_on(patient: Caller) -> None:
+    await patient.answered(await patient.chat(), model="gone/any")
 
-    states = {each["name"]: each for each in (await impatient.get("/providers"))["providers"]}
-    health = (await impatient.root("/health")).json()
+    states = {each["name"]: each for each in (await patient.get("/providers"))["providers"]}
+    health = (await patient.root("/health")).json()
 
     assert (states["gone"]["state"], states["box"]["state"]) == ("down", "up")
     assert "127.0.0.1" in states["gone"]["reason"]
@@ -218,17 +226,17 @@ async def test_a_provider_that_is_down_says_why_and_the_others_go_on(impatient: 
     assert health["providers"]["gone"] == "down"
 
 
-async def test_an_unknown_model_without_streaming_is_told_by_the_run(impatient: Caller) -> None:
-    reply = await impatient.http.post(
-        f"/chats/{await impatient.chat()}/turns", json={"content": "Hi", "model": "nobody-has-this"}
+async def test_an_unknown_model_without_streaming_is_told_by_the_run(patient: Caller) -> None:
+    reply = await patient.http.post(
+        f"/chats/{await patient.chat()}/turns", json={"content": "Hi", "model": "nobody-has-this"}
     )
 
     assert reply.status_code == 202
-    assert (await impatient.frames(reply.json()["run_id"]))[-1].data["code"] == "unknown_model"
+    assert (await patient.frames(reply.json()["run_id"]))[-1].data["code"] == "unknown_model"
 
 
-async def test_an_error_of_a_door_has_no_run(impatient: Caller) -> None:
-    async with await impatient.stream(999_999) as wire:
+async def test_an_error_of_a_door_has_no_run(patient: Caller) -> None:
+    async with await patient.stream(999_999) as wire:
         await wire.rest()
 
     assert wire.status == 404
@@ -236,18 +244,18 @@ async def test_an_error_of_a_door_has_no_run(impatient: Caller) -> None:
     assert "headrace-run" not in wire.headers
 
 
-async def test_continue_of_an_unknown_models_answer_is_refused(impatient: Caller) -> None:
-    turn = await impatient.answered(await impatient.chat(), model="script/pause")
+async def test_continue_of_an_unknown_models_answer_is_refused(hasty: Waiting) -> None:
+    turn = await hasty.for_next.answered(await hasty.for_next.chat(), model="script/pause")
 
-    reply = await impatient.http.post(f"/messages/{turn.answer}/continue", json={"model": "nobody-has-this"})
+    reply = await hasty.for_next.http.post(f"/messages/{turn.answer}/continue", json={"model": "nobody-has-this"})
 
     assert (reply.status_code, error_of(reply)["code"]) == (404, "unknown_model")
 
 
-async def test_continue_stays_with_the_model_that_was_asked_for_where_none_ever_answered(impatient: Caller) -> None:
-    turn = await impatient.answered(await impatient.chat(model="script/pause"), model="nobody-has-this")
+async def test_continue_stays_with_the_model_that_was_asked_for_where_none_ever_answered(patient: Caller) -> None:
+    turn = await patient.answered(await patient.chat(model="script/pause"), model="nobody-has-this")
 
-    reply = await impatient.http.post(f"/messages/{turn.answer}/continue")
+    reply = await patient.http.post(f"/messages/{turn.answer}/continue")
 
     assert (reply.status_code, error_of(reply)["code"]) == (404, "unknown_model")
     assert "nobody-has-this" in error_of(reply)["message"]

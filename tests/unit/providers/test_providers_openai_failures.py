@@ -1,85 +1,17 @@
-"""What an OpenAI-compatible server does wrong, and what is said of it."""
-
-import socket
+"""What an OpenAI-compatible server alone does wrong, and what is said of it."""
 
 import pytest
 
-from fakes.models import Answer, ask
+from fakes.models import Answer, ask, failed
 from fakes.raw import RawServer, reply_once
-from headrace.core.errors import ProviderError
-from headrace.core.events import (
-    Event,
-    Text,
-)
 from headrace.providers.openai import OpenAI, OpenAISettings
 
-TOKENS: list[Event] = [Text(f"{number} ") for number in range(5)]
 
-
-async def failed(provider: OpenAI, model: str) -> tuple[ProviderError, Answer]:
-    answer = Answer()
-    with pytest.raises(ProviderError) as caught:
-        await answer.of(provider, ask(model))
-    return caught.value, answer
-
-
-@pytest.mark.parametrize(
-    ("model", "code", "words"),
-    [
-        ("status-400", "upstream_error", "Unknown parameter"),
-        ("status-401", "bad_key", "api_key"),
-        ("status-404", "unknown_model", "no such model"),
-        ("status-429", "overloaded", "7 s"),
-        ("status-500", "upstream_error", "The server had an error"),
-        ("status-503", "overloaded", "7 s"),
-        ("no-such-model", "unknown_model", "no such model"),
-        ("json-error", "upstream_error", "Provider returned error"),
-        ("not-http", "upstream_garbled", "base_url"),
-        ("gzip", "upstream_garbled", "gzip"),
-        ("redirect", "upstream_error", "base_url"),
-    ],
-)
-async def test_a_refusal_has_its_code_and_the_remedy(provider: OpenAI, model: str, code: str, words: str) -> None:
+@pytest.mark.parametrize("model", ["status-404", "no-such-model"])
+async def test_a_model_that_it_does_not_have_is_told(provider: OpenAI, model: str) -> None:
     error, answer = await failed(provider, model)
-    assert (error.code, answer.events) == (code, [])
-    assert words in error.message
-
-
-@pytest.mark.parametrize(
-    ("model", "code", "words"),
-    [
-        ("reset-after-3", "upstream_closed", "broke the connection"),
-        ("short-after-3", "upstream_closed", "closed the connection"),
-        ("eof-after-3", "upstream_closed", "before the answer was complete"),
-        ("error-frame-after-3", "upstream_error", "CUDA error: out of memory"),
-        ("garbage-after-3", "upstream_garbled", "502 Bad Gateway"),
-    ],
-)
-async def test_a_failure_in_mid_answer_comes_after_what_was_said(
-    provider: OpenAI, model: str, code: str, words: str
-) -> None:
-    error, answer = await failed(provider, model)
-    assert (error.code, answer.events) == (code, TOKENS[:3])
-    assert words in error.message
-
-
-@pytest.mark.parametrize("model", ["reset-after-0", "short-after-0", "eof-after-0", "error-frame-after-0"])
-async def test_an_answer_without_a_word_fails_too(provider: OpenAI, model: str) -> None:
-    error, answer = await failed(provider, model)
-    assert (error.code in {"upstream_closed", "upstream_error"}, answer.events) == (True, [])
-
-
-async def test_a_server_that_is_not_there_is_refused_with_its_address() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-        provider = OpenAI("box", OpenAISettings(base_url=f"http://127.0.0.1:{port}/v1"))
-        error, _ = await failed(provider, "text")
-        with pytest.raises(ProviderError) as caught:
-            await provider.models()
-        await provider.close()
-    assert (error.code, caught.value.code) == ("upstream_refused", "upstream_refused")
-    assert f"127.0.0.1:{port}" in error.message
+    assert (error.code, answer.events) == ("unknown_model", [])
+    assert "no such model" in error.message
 
 
 async def test_a_web_page_is_no_answer() -> None:
