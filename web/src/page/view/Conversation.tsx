@@ -17,7 +17,10 @@ interface Props {
 }
 
 export function Conversation({ talkKey, isMenuOpen, onMenu }: Props): React.ReactNode {
-  const title = useStore((state) => state.talks[talkKey]?.title ?? null);
+  const title = useStore((store) => {
+    const talk = store.talks[talkKey];
+    return talk?.title ?? (talk === undefined || talk.id === null ? "New chat" : "Untitled chat");
+  });
   const state = useStore((store) => store.talks[talkKey]?.state ?? "loading");
   const { scroller, content, isFollowing, toEnd } = useFollow();
   return (
@@ -26,7 +29,7 @@ export function Conversation({ talkKey, isMenuOpen, onMenu }: Props): React.Reac
         <button type="button" className="quiet menu" aria-label="Chats" aria-expanded={isMenuOpen} aria-controls="chats" onClick={onMenu}>
           <Icon name="menu" />
         </button>
-        <h1>{title ?? "New chat"}</h1>
+        <h1>{title}</h1>
       </header>
       <div className="scroller" ref={scroller} tabIndex={0} role="log" aria-live="off" aria-label="Conversation">
         <div className="column" ref={content}>
