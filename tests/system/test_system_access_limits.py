@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 END_S = 5.0
 """How long a stream may go on that its reader may not see any more."""
-FREE_S = 1.0
+FREE_S = 5.0
 """How long a slot may stay taken after a disconnect; it takes milliseconds, and the machine may have other work."""
 
 

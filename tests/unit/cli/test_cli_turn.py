@@ -109,7 +109,7 @@ async def test_a_stream_that_broke_before_its_first_event_is_read_from_the_start
 
 
 async def test_a_stream_that_falls_silent_counts_as_broken(server: FakeServer, client: Client, shown: Shown) -> None:
-    turn = Turn.start(Api(client, server.url), "/chats/7/turns", {"content": "Hi"}, silence_s=0.05)
+    turn = Turn.start(Api(client, server.url), "/chats/7/turns", {"content": "Hi"}, silence_s=0.2)
     server.answer(stream(frames(EVENTS[:2]), then="hold"), stream(frames(EVENTS[2:], start=2)))
     await turn.follow(shown)
     assert shown.events == EVENTS

@@ -142,7 +142,7 @@ async def test_a_message_whose_reply_never_came_is_sent_again_as_the_same(server
 
 async def test_a_stream_that_falls_silent_counts_as_lost(server: FakeServer) -> None:
     server.answer(stream(frames(EVENTS[:2]), then="hold"), stream(rest(2)))
-    async with Client(server.url, silence_s=0.05) as client:
+    async with Client(server.url, silence_s=0.2) as client:
         assert await all_of(client.turn(7, "Hi")) == EVENTS
     await server.left()
 

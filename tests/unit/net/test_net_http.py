@@ -212,7 +212,7 @@ async def test_a_reply_that_ends_while_it_is_paused_leaves_a_connection_that_rea
 
 
 async def test_a_connection_is_kept_for_a_while_only() -> None:
-    client = http.Client(idle_s=0.02)
+    client = http.Client(idle_s=0.2)
     async with FakeUpstream() as upstream:
         await body(await client.open("GET", f"{upstream.base_url}/models"))
         assert upstream.open_connections == 1

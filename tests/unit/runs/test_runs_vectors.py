@@ -111,11 +111,11 @@ async def test_a_model_that_makes_none_in_time_is_given_up() -> None:
 
 
 async def test_the_time_in_the_queue_does_not_count() -> None:
-    making = Making(maker := Maker(slots=1), timeout_s=0.05)
+    making = Making(maker := Maker(slots=1), timeout_s=0.2)
     maker.ready.set()
     lease = await making.works.admission.admit("box", slots=1, owner=1, on_place=lambda _place: None)
     waiting = asyncio.create_task(making.embed())
-    ended, _ = await asyncio.wait({waiting}, timeout=0.06)
+    ended, _ = await asyncio.wait({waiting}, timeout=0.25)
     assert not ended
     lease.release()
     await waiting
