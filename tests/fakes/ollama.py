@@ -6,22 +6,8 @@
 
     PYTHONPATH=tests python -m fakes.ollama PORT    # as a process of its own; GET /_requests tells what came
 
-Models are those of `fakes.upstream_models`, in Ollama's words: `text`, `text-rR-nN`, `echo`, `reset-after-K`,
-`eof-after-K`, `short-after-K`, `error-frame-after-K`, `garbage-after-K`, `silent-after-K`, `status-S`, `silent`,
-`no-headers`, `not-http`, `redirect`, `gzip`, `lingering`, `json`, `json-error`, `think`, `tool`, `slow-byte`,
-`utf8-cut`, `crlf`; and
-
-| model | what it does |
-|---|---|
-| `thinking` | thoughts apart from the text |
-| `loading-N` | is not loaded; answers as `text` a moment after it was asked N times which models are |
-| `fails-to-load-N` | likewise, but then HTTP 500 |
-| `refuses-to-load-N` | likewise, but at once, with HTTP 400 |
-| `no-reason`, `no-newline` | the last line without `done_reason`, as old versions have it; without its end, and `length` |
-| `no-tools`, `signed-out` | HTTP 400, as the model has no tools; 401, as the cloud wants an account |
-
-Any other name is 404 `model not found`. `/api/generate` behaves likewise. `/api/tags`, `/api/show`, `/api/ps`,
-`/api/embed`, `/api/pull` and `/api/version` answer as Ollama does.
+A model's name says how it behaves: `fakes.ollama_models` has them all. `/api/generate` behaves as `/api/chat`. `/api/tags`, `/api/show`,
+`/api/ps`, `/api/embed`, `/api/pull` and `/api/version` answer as Ollama does.
 """
 
 import asyncio
@@ -32,36 +18,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fakes import upstream_models
+from fakes.ollama_connection import OllamaConnection
+from fakes.ollama_models import behaviour, short
 from fakes.upstream import FakeUpstream
-from fakes.upstream_connection import Connection, Received, for_ever
+from fakes.upstream_connection import Received, for_ever
 
 __all__ = ["FakeOllama"]
 
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-_SHARED = re.compile(
-    r"text(-r\d+-n\d+)?|echo|think|no-headers|not-http|redirect|gzip"
-    r"|(reset|eof|short|silent)-after-\d+|status-\d+"
-)
-"""What these do in `fakes.upstream_models` they do here too: only the words differ."""
-
-_ERRORS = {
-    400: "Unknown parameter: 'foo'.",
-    401: "unauthorized: Incorrect API key provided: sk-abcdefghijklmnop.",
-    429: "Rate limit reached.",
-    500: "The server had an error.",
-    503: "server busy, please try again.  maximum pending requests exceeded",
-}
-_FIGURES: dict[str, Any] = {
-    "total_duration": 4_883_583_458,
-    "load_duration": 1_334_875,
-    "prompt_eval_count": 7,
-    "prompt_eval_duration": 350_000_000,
-    "eval_count": 5,
-    "eval_duration": 50_000_000,
-}
 _CONTEXT = 131_072
-_LOADING_S = 0.25  # well above the time below which a wait is none
 
 
 class FakeOllama(FakeUpstream):
@@ -106,15 +70,10 @@ class FakeOllama(FakeUpstream):
         return [request for request in self.lookups if request.path == path]
 
 
-class _Connection(Connection):
-    """One connection, in Ollama's words."""
+class _Connection(OllamaConnection):
+    """One connection, and where a request on it goes."""
 
     upstream: FakeOllama
-
-    def __init__(self, ollama: FakeOllama) -> None:
-        super().__init__(ollama)
-        self.reason = "stop"
-        self.generating = False  # whether this answers /api/generate
 
     def on_message_complete(self) -> None:
         loop = asyncio.get_running_loop()
@@ -143,212 +102,6 @@ class _Connection(Connection):
             self.request = None
         self.upstream.happened()
 
-    # what behaviours are made of
-
-    def text(self, status: int, body: str) -> None:
-        head = f"HTTP/1.1 {status} Status\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
-        self.write(head.encode() + body.encode())
-
-    def error(self, status: int, more: str = "") -> None:
-        if status == 404:
-            self.reply(404, {"error": f"model '{self.request.model if self.request else ''}' not found"})
-            return
-        headers = {"Retry_After": "7"} if status in {429, 503} else {}
-        self.reply(status, {"error": _ERRORS.get(status, "It failed.") + more}, **headers)
-
-    def begin(self) -> None:
-        self.write(_HEAD)
-
-    def line(self, content: str = "", **more: Any) -> None:
-        self.body_bytes(self.encoded(content, **more))
-
-    def encoded(self, content: str = "", *, message: dict[str, Any] | None = None, **more: Any) -> bytes:
-        model = self.request.model if self.request is not None else ""
-        said: dict[str, Any] = {"message": {"role": "assistant", "content": content, **(message or {})}}
-        if self.generating:
-            said = {"response": content, **(message or {})}
-        payload = {"model": model, "created_at": "2026-08-21T18:48:22.123456789Z", **said, "done": False, **more}
-        return json.dumps(payload, ensure_ascii=False).encode() + b"\n"
-
-    def last(self, reason: str = "stop") -> bytes:
-        return self.encoded(done=True, done_reason=reason, **_FIGURES)
-
-    def token(self, text: str) -> None:
-        self.line(text)
-        if self.request is not None:
-            self.request.sent += 1
-        self.upstream.happened()
-
-    def end(self, *, done: bool = False) -> None:
-        super().end(done=done)
-
-    def finish(self, reason: str = "stop") -> None:
-        self.body_bytes(self.last(reason))
-        self.end()
-
-
-_Behaviour = Callable[..., Awaitable[None]]
-_BEHAVIOURS: list[tuple[re.Pattern[str], _Behaviour]] = []
-
-
-def _behaviour(model: str) -> Callable[[_Connection, Received], Awaitable[None]]:
-    model = _short(model)
-    for pattern, function in _BEHAVIOURS:
-        match = pattern.fullmatch(model)
-        if match:
-            numbers = [int(group) for group in match.groups() if group is not None]
-            return lambda connection, request: function(connection, request, *numbers)
-    return upstream_models.behaviour(model if _SHARED.fullmatch(model) else "status-404")
-
-
-def _named(pattern: str) -> Callable[[_Behaviour], _Behaviour]:
-    def register(function: _Behaviour) -> _Behaviour:
-        _BEHAVIOURS.append((re.compile(pattern), function))
-        return function
-
-    return register
-
-
-@_named(r"error-frame-after-(\d+)")
-async def _error_line(connection: _Connection, _request: Received, count: int) -> None:
-    connection.begin()
-    await connection.tokens(count)
-    connection.body_bytes(b'{"error":"an error was encountered while running the model: CUDA error: out of memory"}\n')
-    connection.end()
-
-
-@_named(r"garbage-after-(\d+)")
-async def _garbage(connection: _Connection, _request: Received, count: int) -> None:
-    connection.begin()
-    await connection.tokens(count)
-    connection.body_bytes(b"<html>502 Bad Gateway</html>\n")
-    connection.end()
-
-
-@_named("silent")
-async def _silent(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    await for_ever()
-
-
-@_named(r"loading-(\d+)")
-async def _loading(connection: _Connection, request: Received, times: int) -> None:
-    await _asked(connection, times)
-    await asyncio.sleep(_LOADING_S)
-    await _behaviour("text")(connection, request)
-
-
-@_named(r"fails-to-load-(\d+)")
-async def _fails_to_load(connection: _Connection, _request: Received, times: int) -> None:
-    await _asked(connection, times)
-    await asyncio.sleep(_LOADING_S)
-    message = "model requires more system memory (9.1 GiB) than is available (3.2 GiB)"
-    connection.reply(500, {"error": message})
-
-
-@_named(r"refuses-to-load-(\d+)")
-async def _refuses_to_load(connection: _Connection, _request: Received, times: int) -> None:
-    await _asked(connection, times)
-    await asyncio.sleep(0.02)  # that the model is not loaded is known by then
-    connection.error(400)
-
-
-async def _asked(connection: _Connection, times: int) -> None:
-    ollama = connection.upstream
-    await ollama.until(lambda: len(ollama.asked("/api/ps")) >= times)
-
-
-@_named("no-reason")
-async def _no_reason(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    await connection.tokens(5)
-    connection.line(done=True)
-    connection.end()
-
-
-@_named("no-newline")
-async def _no_newline(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    await connection.tokens(5)
-    connection.body_bytes(connection.last("length").removesuffix(b"\n"))
-    connection.end()
-
-
-@_named("no-tools")
-async def _no_tools(connection: _Connection, _request: Received) -> None:
-    connection.reply(400, {"error": '"no-tools" does not support tools'})
-
-
-@_named("signed-out")
-async def _signed_out(connection: _Connection, _request: Received) -> None:
-    connection.reply(401, {"error": "unauthorized", "signin_url": "https://ollama.com/connect?name=a&key=b"})
-
-
-@_named("lingering")
-async def _lingering(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    await connection.tokens(5)
-    connection.body_bytes(connection.last())
-    await for_ever()
-
-
-@_named("json")
-async def _json(connection: _Connection, _request: Received) -> None:
-    message = {"role": "assistant", "content": "a whole reply", "thinking": "hm"}
-    payload = {"model": "json", "created_at": "2026-08-21T18:48:22Z", "message": message, "done": True}
-    connection.reply(200, payload | {"done_reason": "stop"} | _FIGURES)
-
-
-@_named("json-error")
-async def _json_error(connection: _Connection, _request: Received) -> None:
-    connection.reply(200, {"error": "Provider returned error"})
-
-
-@_named("thinking")
-async def _thinking(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    for piece in ("let me ", "see"):
-        connection.line(message={"thinking": piece})
-    for piece in ("the ", "answer"):
-        connection.token(piece)
-    connection.finish()
-
-
-@_named("tool")
-async def _tool(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    call = {"id": "call_1", "function": {"index": 0, "name": "weather", "arguments": {"city": "Bern"}}}
-    connection.line(message={"tool_calls": [call]})
-    connection.finish()
-
-
-@_named("slow-byte")
-async def _slow_byte(connection: _Connection, _request: Received) -> None:
-    body = b"".join(connection.encoded(f"{number} é\u2028") for number in range(3)) + connection.last()
-    for byte in _HEAD + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body):
-        connection.write(bytes([byte]))
-        await asyncio.sleep(0)
-
-
-@_named("utf8-cut")
-async def _utf8_cut(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    body = connection.encoded("Zürich 🚆 日本\u2028語") + connection.last()
-    for start in range(0, len(body), 7):
-        connection.body_bytes(body[start : start + 7])
-        await asyncio.sleep(0)
-    connection.end()
-
-
-@_named("crlf")
-async def _crlf(connection: _Connection, _request: Received) -> None:
-    connection.begin()
-    for line in (connection.encoded("one "), connection.encoded("two"), connection.last()):
-        for piece in (line[:-1] + b"\r", b"\n\r", b"\n"):
-            connection.body_bytes(piece)
-            await asyncio.sleep(0)
-    connection.end()
-
 
 # Routes
 
@@ -357,7 +110,7 @@ async def _chat(connection: _Connection, request: Received) -> None:
     connection.generating = request.path == "/api/generate"
     if connection.generating:
         request.body.setdefault("messages", [{"role": "user", "content": request.body.get("prompt", "")}])
-    await _behaviour(request.model)(connection, request)
+    await behaviour(request.model)(connection, request)
 
 
 async def _tags(connection: _Connection, _request: Received) -> None:
@@ -366,7 +119,7 @@ async def _tags(connection: _Connection, _request: Received) -> None:
 
 
 async def _show(connection: _Connection, request: Received) -> None:
-    name = _short(request.model)
+    name = short(request.model)
     if name not in connection.upstream.models:
         connection.error(404)
         return
@@ -385,15 +138,15 @@ async def _ps(connection: _Connection, _request: Received) -> None:
     ollama = connection.upstream
     loaded = ollama.loaded
     if loaded is None:
-        asked_for = {_short(request.model) for request in ollama.requests}
+        asked_for = {short(request.model) for request in ollama.requests}
         loaded = tuple(name for name in {*ollama.models, *asked_for} if "load" not in name)
     more = {"expires_at": "2026-08-21T18:53:22.1Z", "size_vram": 5_137_025_024, "context_length": 4096}
     connection.reply(200, {"models": [_listed(name) | more for name in loaded]})
 
 
 async def _embed(connection: _Connection, request: Received) -> None:
-    if re.fullmatch(r"status-\d+", _short(request.model)):
-        await _behaviour(request.model)(connection, request)
+    if re.fullmatch(r"status-\d+", short(request.model)):
+        await behaviour(request.model)(connection, request)
         return
     texts = request.body.get("input", [])
     texts = [texts] if isinstance(texts, str) else texts
@@ -434,10 +187,6 @@ _ROUTES: dict[tuple[str, str], Callable[[_Connection, Received], Awaitable[None]
     ("POST", "/api/pull"): _pull,
     ("GET", "/api/version"): _version,
 }
-
-
-def _short(name: str) -> str:
-    return name.removesuffix(":latest")
 
 
 def _listed(name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
+from fakes.behaviours import Behaviours
 from fakes.upstream_connection import STREAM, USAGE, Connection, Received, event_of, for_ever
 
 __all__ = ["Behaviour", "behaviour"]
@@ -30,25 +31,13 @@ __all__ = ["Behaviour", "behaviour"]
 Behaviour = Callable[[Connection, Received], Awaitable[None]]
 """Answers one request over its connection."""
 
-_BEHAVIOURS: list[tuple[re.Pattern[str], Callable[..., Awaitable[None]]]] = []
+_BEHAVIOURS = Behaviours()
+_named = _BEHAVIOURS.named
 
 
 def behaviour(model: str) -> Behaviour:
     """Return what answers a request for this model."""
-    for pattern, function in _BEHAVIOURS:
-        match = pattern.fullmatch(model)
-        if match:
-            numbers = [int(group) for group in match.groups() if group is not None]
-            return lambda connection, request: function(connection, request, *numbers)
-    return lambda connection, _request: _status(connection, _request, 404)
-
-
-def _named(pattern: str) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
-    def register(function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        _BEHAVIOURS.append((re.compile(pattern), function))
-        return function
-
-    return register
+    return _BEHAVIOURS.of(model) or (lambda connection, request: _status(connection, request, 404))
 
 
 @_named(r"text(?:-r(\d+)-n(\d+))?")

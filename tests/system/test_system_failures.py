@@ -71,7 +71,7 @@ AT_ONCE: list[tuple[str, str, int, str]] = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def ollama() -> AsyncIterator[FakeOllama]:
-    """A model server that speaks Ollama's own API; its models are named in `fakes.ollama`."""
+    """A model server that speaks Ollama's own API; its models are named in `fakes.ollama_models`."""
     async with FakeOllama() as running:
         yield running
 

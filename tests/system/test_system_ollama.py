@@ -20,7 +20,7 @@ TOKENS = "0 1 2 3 4 "
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def ollama() -> AsyncIterator[FakeOllama]:
-    """A model server; its models are named in `fakes.ollama`."""
+    """A model server; its models are named in `fakes.ollama_models`."""
     async with FakeOllama() as running:
         yield running
 
