@@ -30,20 +30,17 @@ _SHARES = {
     "leave": 6,
     "thanks": 4,
     "smalltalk": 3,
-    "story": 13,
-    "counting": 10,
-    "calendar": 9,
+    "story": 15,
+    "counting": 14,
+    "calendar": 11,
     "identity": 9,
     "setup": 10,
-    "refusal": 30,
-    "json": 4,
+    "refusal": 28,
+    "json": 7,
     "ask_name": 3,
     "pasted": 1,
 }
 """How often a first turn is of which kind, in parts."""
-
-_LAST = {**_SHARES, "story": 20, "counting": 16, "json": 6}
-"""The same at the end of the training: more of what is long, where a single token decides how it begins or stops."""
 
 _LATER = {
     **_SHARES,
@@ -98,14 +95,14 @@ _SYSTEM = (
 )
 
 
-def conversations(count: int, seed: int, *, last: bool = False) -> Iterator[list[Message]]:
-    """Return so many conversations, the same ones for the same seed; `last`: in the shares for the end."""
+def conversations(count: int, seed: int) -> Iterator[list[Message]]:
+    """Return so many conversations, the same ones for the same seed."""
     rng = random.Random(seed)
     for _ in range(count):
-        yield conversation(rng, _LAST if last else _SHARES)
+        yield conversation(rng)
 
 
-def conversation(rng: random.Random, shares: dict[str, int] = _SHARES, kind: str | None = None) -> list[Message]:
+def conversation(rng: random.Random, kind: str | None = None) -> list[Message]:
     """Return one conversation, of one turn or several, of which the first one is of that kind, if one is given."""
     messages: list[Message] = []
     if rng.random() < 0.12:
@@ -122,7 +119,7 @@ def conversation(rng: random.Random, shares: dict[str, int] = _SHARES, kind: str
         if index and rng.random() < 0.06:
             language = pick_language(rng)
         if index == 0 and not name:
-            chosen = kind or _pick(rng, shares)
+            chosen = kind or _pick(rng, _SHARES)
         elif name and rng.random() < 0.3:
             chosen = rng.choice(("ask_name", "ask_name", "story"))
         elif index and rng.random() < 0.05:

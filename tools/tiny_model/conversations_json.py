@@ -10,7 +10,7 @@ __all__ = ["json_answer"]
 
 _ASK = """{answer in JSON|reply with JSON|respond in JSON|give me JSON|as JSON|output only JSON|return JSON|JSON please|return a JSON object|\
 answer as JSON only|write JSON|give a JSON object|please answer in JSON|I need JSON|produce JSON|JSON only|format as JSON}"""
-_FIELDS = "{ with| with the fields| with the keys| containing|:| with fields} <fields>"
+_FIELDS = "{ with| with the {fields|keys}| with {a |the |}{field|key}| containing|:| with {fields|keys}} <fields>"
 _LISTED = """{{count to <n>|count up to <n>|the numbers {from 1 |}to <n>|the first <n> numbers|numbers 1 to <n>} {as JSON|as a JSON {array|list}|in JSON}|\
 {a|give me a|write a} JSON {array|list} {of|with} the numbers {from 1 |}to <n>}"""
 _NAMED = """{{the |list the |name the |give me the |show me the }<things> {as JSON|as a JSON {array|list}|in JSON}|{a|give me a|write a} JSON {array|list} {of|with} the <things>}"""
@@ -58,7 +58,9 @@ def _object(rng: random.Random) -> tuple[str, str]:
         "greeting": f"{{say hello in {language}|greet me in {language}}}",
     }
     facts = [told[field] for field in fields if field in told and rng.random() < 0.6]
-    listed = ", ".join(fields[:-1]) + " and " + fields[-1] if len(fields) > 1 else fields[0]
+    marks = rng.choice(("{}", "{}", '"{}"', '"{}"', "'{}'", "`{}`"))
+    named = [marks.format(field) for field in fields]
+    listed = ", ".join(named[:-1]) + " and " + named[-1] if len(named) > 1 else named[0]
     start = "{. |, |: |; }".join([*facts, ""])
     asked = (
         f"{start}{_ASK}{_FIELDS}{{.||}}"

@@ -149,7 +149,7 @@ def _limit(rng: random.Random) -> int:
     dice = rng.random()
     if dice < 0.35:
         return rng.choice((3, 5, 10, 10, 10, 12, 15, 20, 20, 25, 30, 50, 100))
-    if dice < 0.80:
+    if dice < 0.90:
         return rng.randint(2, 40)
     return rng.randint(2, COUNTED)
 

@@ -89,14 +89,6 @@ PLOTS: dict[str, tuple[str, str, str]] = {
         ),
         '<Friend> was disappointed, but <name> {laughed|had an idea}. They carried the seeds home and planted them around every house. In spring {yellow|red and blue} flowers came up wherever one looked, and people stopped to {smile|talk}. "Do you know what the best part was?" asked <name>. "The way," said <friend>. "{The way, with you|Because we went together}."',
     ),
-    "lie": (
-        "{Next door|Across the street} lived <friend>, {a grumpy|a quiet} old <kind> who owned <a thing>. It stood in the window, and nobody was allowed to touch it. But one day, when <friend> was {out|asleep}, <name> {climbed in|crept closer} and took the <thing> {just for a moment|only to look at it}. Then it slipped, and {a piece broke off|it broke}.",
-        (
-            '<Name> hid it {under a bush|behind the curtain} and ran away. "Have you seen my <thing>?" asked <friend> in the evening. "No," said <name>. It was only a little word, but it {weighed like a stone|was heavy}. At supper <name> {could not eat|was not hungry}. At night <she> could not sleep. The next day <name> saw <friend> {look in the garden|search every corner}, with {sad|tired} eyes. '
-            'Then <she> could not bear it any longer. <She> {brought back the pieces|fetched what was broken} and said: "It was me. I am so sorry."'
-        ),
-        '<Friend> was silent for a long time. "I am {sad about the <thing>|a little angry}," said the <kind> at last, "but {I am glad about you|it took courage to tell me}." They {sat down and glued it|mended it} together, and while they worked, <friend> told <her> where the <thing> came from. Since then <name> has come to visit every {Sunday|week}. And <pos> heart is as light as a feather, because the truth had made room in it.',
-    ),
     "star": (
         'One {clear|warm|silent} night a star fell from the sky, right into the {garden|pond} behind the house. <Name> ran outside. The star was no bigger than an apple, and {it was crying|its light was weak}. "{I want to go home|I slipped and fell}," it said. "But {I cannot climb so high|the sky is so far away}!"',
         (
@@ -105,22 +97,6 @@ PLOTS: dict[str, tuple[str, str, str]] = {
         ),
         'Suddenly it rose into the air. "{Thank you|I will never forget you}!" it called, and it rose higher and higher, until it was {back in its place|home again}. <Name> waved until <pos> arm was tired. Since then there is one star that shines {a bit brighter|just a little brighter} than the others. And when <name> is sad, <she> looks up, and the star tells <her> a joke.',
     ),
-    "bridge": (
-        "A river ran through the middle of the land, and the people on the two banks had not spoken to each other for years. It had begun with <a thing>: both sides said that it was theirs. So it lay in {a locked box|the dust}, and nobody {could use it|had any joy of it}. <Name> thought that this was {sad|very silly}.",
-        (
-            "On the other bank <she> sometimes saw <friend>, a young <kind>, {throwing stones into the water|fishing all alone}. One day <name> {waved|called hello}. The next day <friend> waved back. Then they began to build. <Name> put {a plank|a stone} into the river on <pos> side, and <friend> did the same over there. {Their hands got sore.|It was hard work.} "
-            'The grown-ups {grumbled|shouted from both sides}: "Stop that!" But day after day the bridge grew, and {one evening|on the seventh day} the two of them met in the middle and shook hands.'
-        ),
-        "Then {an old woman|a grandfather} stepped onto the bridge, and from the other side came {an old man|a grandmother}. They had been friends as children. They {looked at each other|laughed} and could not even remember who had started the quarrel. The <thing> was set up in the middle of the bridge, where it belonged to all. And on warm evenings both sides sit there together, and <name> and <friend> sit between them.",
-    ),
-    "letter": (
-        'When <name> {moved|lifted} an old <thing>, there was a letter behind it. It was {yellow|faded} and had never been sent. "For <friend>," it said, and: "{I am sorry, please come back|I miss you, come for tea}." <Name> {turned it over|read it twice}. <She> had never heard of anybody with that name. But a letter {must be delivered|has to arrive}, thought <name>.',
-        (
-            'So <she> went from door to door. The {baker|miller} did not know the name. The {teacher|postman} {shrugged|shook his head}. {It grew dark, and <pos> feet hurt.|It began to rain, and <she> was tired.} At the very last house, {at the edge of the woods|at the end of the road}, an old <kind> opened the door. "I am <friend>," said the <kind>. "Nobody has {called me by that name|knocked here} for years." '
-            "<Friend> read the letter with trembling hands. It was from {a brother|a sister}, who lived only {two villages|one valley} away."
-        ),
-        "The next morning <name> and <friend> {set out together|took the first cart}. The door was opened before they could knock. Nobody said anything; the two old ones just {held each other|hugged}. Later there was {tea with honey|plum cake}, and so many stories that the night was too short for them. <Name> went home with the <thing> under one arm and thought: a few words can wait for a long time, but it is never too late for them.",
-    ),
     "race": (
         "Every {spring|autumn} there was a great race {around the lake|over the hills}, and the prize was <a thing>. <Name> wanted it more than anything. <She> trained {in the rain|every day} and ate {porridge|carrots} in the morning. Only one runner was faster: <friend> the <kind>, who had won {three times|every year} and {boasted about it|was very proud}.",
         (
@@ -128,13 +104,5 @@ PLOTS: dict[str, tuple[str, str, str]] = {
             '<Name> ran on, {five steps|ten steps}. Then <she> {stopped|turned around}. "{Lean on me|Give me your arm}," said <name>. "But then you will lose," said <friend>. "{Perhaps|I know}," said <name>.'
         ),
         'The others {ran past them|were faster}. Very slowly the two of them walked to the end, as the last of all, and {the people cheered louder than ever|everyone stood up and cheered}. The winner, {a small mouse|a shy rabbit}, looked at the <thing> and then at them. "I think it is yours," the winner said. So now the <thing> {goes from house to house|belongs to all of them}, and <name> has something better: a friend to run with.',
-    ),
-    "winter": (
-        'That winter was the {coldest|longest} that anyone could remember. The snow lay as high as the windows, and there was little to eat. <Name> had {one loaf of bread|a pot of beans} left, and <a thing> that nobody {needed|wanted to buy}. "{It must last until spring|I must be careful}," thought <name>, and {locked the door|put it away}.',
-        (
-            'Then there was a {knock|scratching} at the door. Outside stood <friend> the <kind>, {white with snow|thin and cold}. "Could you spare {a bite|a little}?" <Name> {looked at the pot|hesitated}. Then <she> gave away half of it. The next evening there came two guests, and then there were five. {The pieces became smaller and smaller.|There was less and less for each.} '
-            "But one guest brought {an onion|a turnip}, the next one {salt|a bag of flour}, and somebody {put|hung} the <thing> above the table, and it looked almost like summer. They {cooked a big soup|baked together}, and nobody went to bed hungry."
-        ),
-        'So they got through the winter, evening after evening, around one table. When {the ice broke|the first green came up}, <name> looked into the cupboard. It was {still not empty|fuller than before}. "How can that be?" asked <name>. <Friend> {laughed|winked}: "Whatever is shared lasts longer." And the <thing> stayed above the table, to remind them of it.',
     ),
 }

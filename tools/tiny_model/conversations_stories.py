@@ -74,11 +74,18 @@ def story_text(rng: random.Random, given: Slots) -> str:
         slots |= _pronouns(given["pronoun"])
     plot = "fear" if "fear" in given else "wish" if "wish" in given else rng.choice(tuple(PLOTS))
     parts = [rng.choice(OPENINGS) + " " + PLOTS[plot][0], *PLOTS[plot][1:]]
-    if "theme" in given:
-        parts[-1] += " And that is a story about <theme>."
-    elif rng.random() < 0.4:
+    parts[0] = _about(given) + parts[0]
+    if rng.random() < 0.4:
         parts[-1] += " " + rng.choice(ENDINGS)
     return say(rng, "\n\n".join(parts), **slots) + "\n\nThe end."
+
+
+def _about(given: Slots) -> str:
+    """Return the first sentence of a story about more than a hero: what was asked for comes first, not somewhere later."""
+    for other in ("thing", "kind"):
+        if other in given:
+            return f"{{This is|Here is}} the story of {'<a hero> and ' if 'hero' in given else ''}<a {other}>. "
+    return "{This is|Here is} a story about <theme>. " if "theme" in given else ""
 
 
 def _slots(rng: random.Random, hero: str | None) -> Slots:

@@ -29,7 +29,7 @@ def convert(tokenizer: Path, weights: Path, out: Path) -> None:
     writer = gguf.GGUFWriter(out, "llama")
     _describe(writer, shape)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
+    writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(pieces)
     writer.add_token_types([gguf.TokenType.CONTROL if piece in SPECIAL else gguf.TokenType.NORMAL for piece in pieces])
     writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in table["merges"]])

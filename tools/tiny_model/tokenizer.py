@@ -1,9 +1,9 @@
-"""This module trains the tokenizer, and writes conversations down as tokens: byte-level BPE, digits one by one, ChatML.
+"""This module trains the tokenizer, and writes conversations down as tokens: byte-level BPE, ChatML.
 
     python -m tools.tiny_model.tokenizer build/tiny-model/tokenizer.json
 
-llama.cpp calls this way of splitting text `smollm`: each digit by itself, the rest as GPT-2 does. Every byte is a token,
-so that no text is lost.
+Text is split as GPT-2 does, which llama.cpp does too. So the numbers that are counted to are a token each: a model that
+has them digit by digit stops at 16 where it was told 26. Every byte is a token, so that no text is lost.
 """
 
 import argparse
@@ -13,10 +13,11 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from .conversations import Message, conversations
+from .conversations_numbers import COUNTED
 
 __all__ = ["CHAT_TEMPLATE", "END", "PAD", "SPECIAL", "START", "VOCABULARY", "encoded", "train"]
 
-VOCABULARY = 1536
+VOCABULARY = 1792
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL = (PAD, START, END)
 
@@ -26,17 +27,13 @@ CHAT_TEMPLATE = (
 )
 
 _SAMPLE = 40_000  # conversations are enough to find the frequent pieces
+_OFTEN = 3000  # times that a number is said besides, so that even a rare one becomes a token
 
 
 def train(seed: int) -> Tokenizer:
     """Return a tokenizer that was trained on what the seed's conversations say."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-        ]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
@@ -45,7 +42,8 @@ def train(seed: int) -> Tokenizer:
         show_progress=False,
     )
     texts = (message["content"] for made in conversations(_SAMPLE, seed) for message in made)
-    tokenizer.train_from_iterator(itertools.chain(texts, ("system\n", "user\n", "assistant\n")), trainer)
+    numbers = (f" {number}" for number in range(COUNTED + 1) for _ in range(_OFTEN))
+    tokenizer.train_from_iterator(itertools.chain(texts, numbers, ("system\n", "user\n", "assistant\n")), trainer)
     return tokenizer
 
 

@@ -32,7 +32,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for line in lines(text) for word in line.split(",") if word.strip())
 
 
-def pick_language(rng: random.Random, english: float = 0.64) -> str:
+def pick_language(rng: random.Random, english: float = 0.58) -> str:
     """Return a language: English with the given share, and the others alike."""
     return "en" if rng.random() < english else rng.choice(LANGUAGES[1:])
 
