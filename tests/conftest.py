@@ -1,6 +1,7 @@
-"""What every test shares: with CI set, a skipped test is a failure."""
+"""What every test shares: with CI set, a skipped test is a failure; Ctrl-C reaches what tests start."""
 
 import os
+import signal
 from typing import cast
 
 import pytest
@@ -36,6 +37,9 @@ class _Skips:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # so a shell starts what it puts in the background, and every process inherits it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     in_ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
     is_worker = hasattr(config, "workerinput")
     if in_ci and not is_worker:

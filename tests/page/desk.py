@@ -74,8 +74,9 @@ class Desk:
         await self.field.press("Enter")
 
     async def whole(self, *, within_ms: float = PATIENCE_MS) -> str:
-        """Wait until the last answer has ended; return its text."""
+        """Wait until the last answer has ended, and its Markdown is read; return its text."""
         await expect(self.answer).to_have_attribute("aria-busy", "false", timeout=within_ms)
+        await expect(self.prose.locator(".raw")).to_have_count(0, timeout=within_ms)
         return (await self.prose.inner_text()).strip()
 
     async def shot(self, name: str) -> None:
