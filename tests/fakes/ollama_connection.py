@@ -40,6 +40,8 @@ class OllamaConnection(Connection):
     """One connection, in Ollama's words: what behaviours are made of."""
 
     upstream: OllamaServer
+    ERROR = b'{"error":"an error was encountered while running the model: CUDA error: out of memory"}\n'
+    GARBAGE = b"<html>502 Bad Gateway</html>\n"
     generating = False
     """Whether this answers `/api/generate`."""
 

@@ -30,7 +30,7 @@ __all__ = ["behaviour", "short"]
 
 _SHARED = re.compile(
     r"text(-r\d+-n\d+)?|echo|think|no-headers|not-http|redirect|gzip"
-    r"|(reset|eof|short|silent)-after-\d+|status-\d+"
+    r"|(reset|eof|short|silent|error-frame|garbage)-after-\d+|status-\d+"
 )
 """What these do in `fakes.upstream_models` they do here too: only the words differ."""
 
@@ -49,22 +49,6 @@ def behaviour(model: str) -> Behaviour:
 def short(name: str) -> str:
     """Return a model's name without the tag that needs not be said."""
     return name.removesuffix(":latest")
-
-
-@_named(r"error-frame-after-(\d+)")
-async def _error_line(connection: OllamaConnection, _request: Received, count: int) -> None:
-    connection.begin()
-    await connection.tokens(count)
-    connection.body_bytes(b'{"error":"an error was encountered while running the model: CUDA error: out of memory"}\n')
-    connection.end()
-
-
-@_named(r"garbage-after-(\d+)")
-async def _garbage(connection: OllamaConnection, _request: Received, count: int) -> None:
-    connection.begin()
-    await connection.tokens(count)
-    connection.body_bytes(b"<html>502 Bad Gateway</html>\n")
-    connection.end()
 
 
 @_named("silent")

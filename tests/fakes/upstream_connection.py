@@ -78,6 +78,9 @@ class Server(Protocol):
 class Connection(asyncio.Protocol, ABC):
     """One connection: requests in, answers out. `answer` says which."""
 
+    ERROR = b'data: {"error": {"message": "CUDA error: out of memory", "type": "server_error"}}\n\n'
+    GARBAGE = b"data: <html>502 Bad Gateway</html>\n\n"
+
     def __init__(self, upstream: Server) -> None:
         self.upstream = upstream
         self.request: Received | None = None

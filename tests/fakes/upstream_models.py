@@ -83,7 +83,7 @@ async def _short(connection: Connection, _request: Received, count: int) -> None
 async def _error_frame(connection: Connection, _request: Received, count: int) -> None:
     connection.begin()
     await connection.tokens(count)
-    connection.body_bytes(b'data: {"error": {"message": "CUDA error: out of memory", "type": "server_error"}}\n\n')
+    connection.body_bytes(connection.ERROR)
     connection.end()
 
 
@@ -91,7 +91,7 @@ async def _error_frame(connection: Connection, _request: Received, count: int) -
 async def _garbage(connection: Connection, _request: Received, count: int) -> None:
     connection.begin()
     await connection.tokens(count)
-    connection.body_bytes(b"data: <html>502 Bad Gateway</html>\n\n")
+    connection.body_bytes(connection.GARBAGE)
     connection.end()
 
 

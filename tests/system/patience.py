@@ -1,6 +1,6 @@
-"""This module holds clients of servers that give a silent model up: only one that was made to be silent.
+"""This module runs servers that soon give a silent model up, and asks of them only models that are made to be silent.
 
-On a busy machine a model that answers at once may take longer than these servers wait, so it is asked where nobody hurries.
+On a busy machine a model that answers at once may take longer than they wait: it is asked of a server in no hurry.
 """
 
 import contextlib

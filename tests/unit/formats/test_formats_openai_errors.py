@@ -234,9 +234,9 @@ def test_what_is_shown_is_one_short_printable_line(message: str) -> None:
     "evil", ["a-" * 5000, "sk-" * 4000, "bearer " * 2000, "context" * 2000, "model " * 2000, "://" * 4000]
 )
 def test_no_message_takes_long_to_read(evil: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()  # what else the machine does is not counted
     error_of(400, json.dumps({"error": {"message": evil}}).encode(), None)
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
