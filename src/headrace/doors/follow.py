@@ -65,11 +65,26 @@ class Pulse:
 class Follower:
     """One reader of one run. `done` is resolved when the run's last entry was written or the reader is gone."""
 
+    __slots__ = (
+        "_behind",
+        "_cursor",
+        "_encode",
+        "_encoder",
+        "_loading",
+        "_loop",
+        "_moved",
+        "_now",
+        "_old",
+        "_sink",
+        "done",
+    )
+
     def __init__(self, encoder: StreamEncoder, sink: Sink) -> None:
         loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._encoder = encoder
+        self._encode = encoder.encode
         self._sink = sink
         self._cursor: Cursor | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -104,7 +119,7 @@ class Follower:
                     self._loading = self._loop.create_task(self._load(cursor), name="load of old events")
                     return
                 if entries:
-                    data = self._encoder.encode(start, entries, merge=self._behind)
+                    data = self._encode(start, entries, merge=self._behind)
                     self._behind = False
                     if data:
                         self._moved = self._now()

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from headrace.core.errors import ProviderError, ServerError
-from headrace.core.events import TERMINAL, Event
+from headrace.core.events import TERMINAL, Event, Text
 from headrace.formats import jsontext, sse
 
 __all__ = [
@@ -43,6 +43,8 @@ _decode = msgspec.json.Decoder(Event).decode
 def encode(event: Event, t: int) -> bytes:
     """Return the entry of an event that happened `t` milliseconds after `run.started`. Any text survives."""
     try:
+        if type(event) is Text:
+            return b'{"t":%d,"type":"text","delta":%b}' % (t, _encode(event.delta))
         body = _encode(event)
     except UnicodeEncodeError:
         body = jsontext.encode(event)
@@ -133,10 +135,12 @@ class Encoder:
     and most are at the same place, so they share one encoding and one piece of memory.
     """
 
+    __slots__ = ("_count", "_first", "_frames", "_last", "_seq")
+
     content_type = "text/event-stream"
 
     def __init__(self) -> None:
-        self._range = (-1, 0)
+        self._seq, self._count = -1, 0
         self._first = self._last = b""
         self._frames = b""
 
@@ -151,10 +155,10 @@ class Encoder:
         """Return the frames of these entries, numbered from `seq`."""
         if merge or not entries:
             return _merge(seq, entries)
-        first, last, wanted = entries[0], entries[-1], (seq, len(entries))
-        if first is not self._first or last is not self._last or wanted != self._range:
-            self._range, self._first, self._last = wanted, first, last
-            if len(entries) > 1:
+        first, last, count = entries[0], entries[-1], len(entries)
+        if first is not self._first or last is not self._last or seq != self._seq or count != self._count:
+            self._first, self._last, self._seq, self._count = first, last, seq, count
+            if count > 1:
                 self._frames = frames(seq, entries)
             else:  # `frame` in line: the path of a token
                 start = first.index(b",") + _TYPE_LENGTH

@@ -9,7 +9,7 @@ only the first (`index` 0) is read: a run makes one answer.
 """
 
 from headrace.core.errors import ProviderError
-from headrace.core.events import Event, FinishReason
+from headrace.core.events import Event, FinishReason, Text
 from headrace.formats import sse
 from headrace.formats.openai_chat_answer import Answer
 from headrace.formats.openai_chat_encoder import Encoder, TextEncoder, completion_id
@@ -24,20 +24,19 @@ class Decoder:
 
     With `think` a `<think>` block at the very start of the text becomes `reasoning` (see `think.Splitter`), unless the
     server tells thoughts apart by itself; leave it off for an answer that goes on from an earlier one. With `extras`
-    what is said besides is told, too (`events.Extra`). `done` says that
-    nothing more will be read: `[DONE]` came, or the server failed.
+    what is said besides is told, too (`events.Extra`). `done` says that nothing more will be read: `[DONE]` came, or
+    the server failed. `finish_reason` is why the model ended its answer; None until it said so.
     """
+
+    __slots__ = ("_answer", "_failure", "_repeat", "_sse", "done", "finish_reason")
 
     def __init__(self, *, think: bool = True, extras: bool = False) -> None:
         self.done = False
+        self.finish_reason: FinishReason | None = None
         self._sse = sse.Decoder()
         self._answer = Answer(think=think, extras=extras)
+        self._repeat = self._answer.repeat
         self._failure: ProviderError | None = None
-
-    @property
-    def finish_reason(self) -> FinishReason | None:
-        """Why the model ended its answer; None until it said so."""
-        return self._answer.finish_reason
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete, in order.
@@ -47,19 +46,19 @@ class Decoder:
         (`upstream_closed`), once the events before it have been returned: from the same call when there were none,
         otherwise from the next `feed` or `close`. `done` is true from then on.
         """
+        text = self._repeat.text(data)
+        if text and self._sse.between and not self.done:
+            return [Text(text)]
         events: list[Event] = []
         if self._failure is None:
             try:
-                only = self._sse.only(data)
-                if only is not None and only.startswith(b"{") and not self.done:
-                    self._answer.read(only, events)
-                    return events
                 for frame in self._sse.feed(data):
                     if self.done:
                         break
                     self._take(frame, events)
             except ProviderError as error:
                 self._fail(error, events)
+            self.finish_reason = self._answer.finish_reason
         if self._failure is not None and not events:
             raise self._failure
         return events
@@ -94,7 +93,7 @@ class Decoder:
         if data == b"[DONE]":
             self.done = True
             self._answer.end(events)
-            if self.finish_reason is None:
+            if self._answer.finish_reason is None:
                 raise _unexplained()
         elif frame.event == "error":
             raise error_in(data)

@@ -14,6 +14,7 @@ from headrace.core.errors import ProviderError
 from headrace.core.events import Event, FinishReason, Image, PromptProgress, Reasoning, Text, Timings, ToolCall, Usage
 from headrace.formats import jsontext
 from headrace.formats.openai_chat_extras import Reader
+from headrace.formats.openai_chat_repeat import Repeat
 from headrace.formats.openai_errors import error_in, presentable
 from headrace.formats.think import Splitter
 
@@ -88,7 +89,10 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 
 
 class Answer:
-    """One answer as it grows. `finish_reason` is why the model ended it, None until it is known."""
+    """One answer as it grows. `finish_reason` is why the model ended it, None until it is known.
+
+    `repeat` knows the chunks that say what the last one said but for its text; `read` need not be asked about those.
+    """
 
     def __init__(self, *, think: bool, extras: bool = False) -> None:
         self.finish_reason: FinishReason | None = None
@@ -99,9 +103,11 @@ class Answer:
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
         self._extras = Reader() if extras else None
+        self.repeat = Repeat(_text_alone)
 
     def read(self, data: bytes, events: list[Event]) -> None:
         """Add what one chunk or reply says to `events`. Raises `ProviderError` where it is an error, or none of both."""
+        said = len(events)
         try:
             chunk = _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -122,6 +128,13 @@ class Answer:
             self._usage.update(_known(chunk.usage))
         if chunk.timings is not None:
             self._timings.update(_known(chunk.timings))
+        self._watch(data, events[said:])
+
+    def _watch(self, data: bytes, said: list[Event]) -> None:
+        if self._plain and len(said) == 1 and type(said[0]) is Text:
+            self.repeat.learn(data, said[0].delta)
+        else:
+            self.repeat.forget()
 
     def flush(self, events: list[Event]) -> None:
         """Add what is held back. Nothing is held back any more from here on."""
@@ -233,6 +246,19 @@ class Answer:
             raise error_in({"code": reason, "message": f"it broke the answer off with the reason `{reason}`"})
         self.finish_reason = _FINISH.get(reason, "stop")
         events += self._calls.complete()
+
+
+def _text_alone(data: bytes) -> str:
+    """Return the text of a chunk that says nothing else; '' for any other, and for what is no chunk."""
+    try:
+        chunk = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    first = chunk.choices[0] if chunk.choices else None
+    if first is None or first.index or first.delta is None or type(text := first.delta.content) is not str:
+        return ""
+    alone = _Chunk(choices=[_Choice(delta=_Delta(content=text), index=first.index)], object=chunk.object)
+    return text if chunk == alone and chunk.object != "error" else ""
 
 
 class _Call:

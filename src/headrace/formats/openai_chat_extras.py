@@ -1,8 +1,7 @@
 """This module keeps what a chat completion says beyond our own events, for clients that speak the same format.
 
 Fields of the upstream's that we have no word for (`logprobs`, `system_fingerprint`, `citations`, `reasoning_details`,
-...) become an `extra` event, and that becomes the same fields of our own chunks again. A chunk that differs from the one
-before in nothing but its text is known by its bytes, so that a token costs next to nothing.
+...) become an `extra` event, and that becomes the same fields of our own chunks again.
 """
 
 from collections.abc import Mapping
@@ -24,34 +23,22 @@ _DELTA = frozenset(
 _USAGE = frozenset({"completion_tokens", "prompt_tokens", "total_tokens"})
 """What is known, and comes from the events again."""
 
-_CONTENT = b'"content":"'
-
 
 class Reader:
     """The upstream's side of one answer: chunks in, `extra` out."""
 
     def __init__(self) -> None:
-        self._before = b""
-        self._after = b""
         self._chunk: dict[str, Any] = {}
 
     def read(self, data: bytes) -> tuple[Extra, ...]:
         """Return what this chunk (or whole reply) says besides: one event, or none. `data` is JSON."""
-        before, after = self._before, self._after
-        if (
-            before
-            and data.startswith(before)
-            and data.endswith(after)
-            and data.find(b'"', len(before), len(data) - len(after)) < 0
-        ):
-            return ()
         try:
             said = jsontext.decode(data)
         except ValueError:
             return ()  # whoever reads the text says so
-        return self._besides(said, data) if isinstance(said, dict) else ()
+        return self._besides(said) if isinstance(said, dict) else ()
 
-    def _besides(self, said: dict[str, Any], data: bytes) -> tuple[Extra, ...]:
+    def _besides(self, said: dict[str, Any]) -> tuple[Extra, ...]:
         whole = _unknown(said, _CHUNK)
         new = {name: value for name, value in whole.items() if self._chunk.get(name, ...) != value}
         self._chunk.update(new)
@@ -60,19 +47,9 @@ class Reader:
         choice = _unknown(first, _CHOICE)
         delta = _unknown(first.get("delta") or first.get("message"), _DELTA)
         usage = _unknown(said.get("usage"), _USAGE)
-        if choice or delta or usage:
-            self._before = b""
-        else:
-            self._remember(data)
         if not (new or choice or delta or usage):
             return ()
         return (Extra(chunk=new, choice=choice, delta=delta, usage=usage),)
-
-    def _remember(self, data: bytes) -> None:
-        before, found, rest = data.partition(_CONTENT)
-        text, quote, after = rest.partition(b'"')
-        self._before = before + found if quote and b"\\" not in text else b""
-        self._after = quote + after
 
 
 class Gathered:

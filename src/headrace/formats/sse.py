@@ -32,12 +32,13 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 class Decoder:
     """The frames of one stream, fed its bytes in pieces of any size; time is linear in the bytes.
 
-    `max_frame_bytes` bounds what one frame may hold: its data so far and the line at hand.
+    `max_frame_bytes` bounds what one frame may hold: its data so far and the line at hand. `between` says that nothing
+    is pending: the next byte starts a frame.
     """
 
     def __init__(self, *, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
         self._max = max_frame_bytes
-        self._between = False  # nothing is pending: the next byte starts a frame
+        self.between = False
         self._head: bytes | None = b""  # what may become a BOM; None once that is settled
         self._after_cr = False  # an LF now belongs to the line end before it
         self._line = bytearray()
@@ -53,28 +54,11 @@ class Decoder:
         Raises `ProviderError` (`upstream_garbled`) where a frame is larger than the bound, once the frames before it
         have been returned: from the same call when there were none, otherwise from the next.
         """
-        if self._between and len(data) <= self._max:
+        if self.between and len(data) <= self._max:
             whole = data.replace(b"\r\n", b"\n") if data.endswith(b"\r\n") else data
             if whole.endswith(b"\n\n") and b"\r" not in whole:
                 return self._whole_blocks(whole)
         return self._any_bytes(data)
-
-    def only(self, data: bytes) -> bytes | None:
-        """Return the data of the one frame that these bytes are, where that is all they are; otherwise None.
-
-        This is how almost every token comes: one `data` line, cut nowhere. Where it returns None nothing has been
-        taken: `feed` the same bytes.
-        """
-        if (
-            self._between
-            and data.startswith(_USUAL)
-            and data.find(b"\n") == len(data) - 2
-            and data.endswith(b"\n\n")
-            and b"\r" not in data
-            and len(data) <= self._max
-        ):
-            return data[6:-2]
-        return None
 
     def _whole_blocks(self, data: bytes) -> list[Frame]:
         frames: list[Frame] = []
@@ -127,12 +111,12 @@ class Decoder:
             self._take(line, frames)
         self._line += rest
         if self._fits(self._line):
-            self._between = not (self._line or self._data or self._event or self._after_cr)
+            self.between = not (self._line or self._data or self._event or self._after_cr)
 
     def _fits(self, line: bytes | bytearray) -> bool:
         if self._size + len(line) > self._max:
             self._failed = True
-            self._between = False
+            self.between = False
         return not self._failed
 
     def _take(self, line: bytes, frames: list[Frame]) -> None:

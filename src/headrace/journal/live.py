@@ -113,7 +113,8 @@ class LogCursor:
             start = position - log.first
             end = min(position + limit, log.committed) - log.first
             taken: Sequence[bytes] = log.entries[start:end]
-            self._batch = ()
+            if self._batch:
+                self._batch = ()
         else:
             start = position - self._batch_start
             if not 0 <= start < len(self._batch):

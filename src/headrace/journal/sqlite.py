@@ -369,7 +369,8 @@ def _show(stage: _Round) -> None:
     for log in stage.sealed:
         log.sealed = True
     for log, _ in stage.shown:
-        log.show()
+        if log.cursors:
+            log.show()
     for log in stage.sealed:
         log.show()
     for done in stage.done:

@@ -126,6 +126,24 @@ class Connection(asyncio.Protocol):
     `released` is called when a reply is complete and the connection may be used again, `lost` when it is gone.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_complete",
+        "_extra",
+        "_headers",
+        "_lost",
+        "_parse",
+        "_parser",
+        "_pieces",
+        "_released",
+        "_reply",
+        "_reusable",
+        "_transport",
+        "_until_eof",
+        "on_body",
+        "origin",
+    )
+
     def __init__(
         self,
         origin: Origin,

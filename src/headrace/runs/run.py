@@ -122,19 +122,31 @@ class Run:
         if self._ending or not happened:
             return
         now = self.last_sign = self._monotonic()
-        if self.status != "streaming":
-            happened = [self._named(event) for event in happened]
-            self._watch_phase(happened, now)
-        if len(happened) > 1 or type(happened[0]) is events.Usage:
-            happened = self._without_usage(happened)
+        if self.status == "streaming" and len(happened) == 1 and type(happened[0]) is events.Text:
+            self._deltas += 1
+        else:
+            happened = self._looked_at(happened, now)
             if not happened:
                 return
-        if self.status == "streaming":
-            self._deltas += len(happened)
         try:
             self._journal.append(self.spec.run_id, self._epoch, happened, int((now - self._began) * 1000))
         except HeadraceError as error:
             self._lost(error)
+
+    def _looked_at(self, happened: list[events.Event], now: float) -> list[events.Event]:
+        """Return what of these events goes into the log."""
+        if self.status != "streaming":
+            happened = [self._named(event) for event in happened]
+            self._watch_phase(happened, now)
+        kept = []
+        for event in happened:
+            if type(event) is events.Usage:
+                self._usage = event  # kept back: it is told once, at the end
+                continue
+            kept.append(event)
+            if self.status == "streaming" and type(event) is not events.Extra:  # that comes with a token and is none
+                self._deltas += 1
+        return kept
 
     async def snapshot(self) -> Fold:
         """Return what is committed of the message so far."""
@@ -183,15 +195,6 @@ class Run:
                 for observer in self._world.observers:
                     observer.first_token(self.spec, self.model or "", self._first_s)
                 return
-
-    def _without_usage(self, happened: list[events.Event]) -> list[events.Event]:
-        """Keep back what the provider counted: it is told once, at the end."""
-        for event in happened:
-            if isinstance(event, events.Usage):
-                self._usage = event
-            elif isinstance(event, events.Extra):
-                self._deltas -= 1  # it is no token: it comes with one
-        return [event for event in happened if type(event) is not events.Usage]
 
     def _lost(self, error: HeadraceError) -> None:
         """End the run where the journal takes no more of it: what would follow a gap is not to be read."""

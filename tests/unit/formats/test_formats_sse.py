@@ -220,32 +220,3 @@ def test_nothing_can_be_forged_through_event_id_or_comment(bad: str) -> None:
 def test_a_comment_ends_in_one_line_end_and_is_ignored() -> None:
     assert sse.comment("ping") == b": ping\n"
     assert decoded([sse.comment("ping"), b"data: a\n\n"]) == messages(b"a")
-
-
-@pytest.mark.parametrize(
-    ("data", "only"),
-    [
-        (b"data: {}\n\n", b"{}"),
-        (b"data: a\n\ndata: b\n\n", None),
-        (b"data: a\ndata: b\n\n", None),
-        (b"data: a\n", None),
-        (b"data: a\r\n\r\n", None),
-        (b"data: a\rdata: b\n\n", None),
-        (b"event: x\ndata: a\n\n", None),
-        (b": ping\n\n", None),
-        (b"\n\n", None),
-        (b"", None),
-    ],
-)
-def test_only_one_plain_frame_is_taken_the_short_way(data: bytes, only: bytes | None) -> None:
-    decoder = sse.Decoder()
-    assert decoder.only(data) is None  # a BOM may still come
-    decoder.feed(b"data: first\n\n")
-    assert decoder.only(data) == only
-
-
-def test_the_short_way_is_closed_while_a_frame_is_open() -> None:
-    decoder = sse.Decoder()
-    decoder.feed(b"data: first\n\ndata: se")
-    assert decoder.only(b"data: x\n\n") is None
-    assert [frame.data for frame in decoder.feed(b"cond\n\n")] == [b"second"]

@@ -19,6 +19,19 @@ async def test_usage_is_estimated_where_the_provider_does_not_count(works: Works
     assert (usage.output_tokens, usage.input_tokens, usage.estimated) == (2, None, True)
 
 
+@pytest.mark.parametrize("before", [[], [events.Extra(chunk={"citations": [1]})]])
+async def test_what_comes_beside_the_tokens_is_not_counted_as_one(works: Works, before: list[Event]) -> None:
+    async def generate(_request: Request, emit: Emit) -> FinishReason:
+        for happened in (before, HELLO, [events.Extra(chunk={"system_fingerprint": "f"})]):
+            emit([*happened])
+        return "stop"
+
+    await works.answered(generate)
+    usage = works.settled["r"].usage
+    assert usage is not None
+    assert usage.output_tokens == len(HELLO)
+
+
 COUNTED = events.Usage(input_tokens=7, output_tokens=40, cached_tokens=3)
 
 
