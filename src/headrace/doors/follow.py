@@ -75,6 +75,7 @@ class Follower:
         "_moved",
         "_now",
         "_old",
+        "_over",
         "_sink",
         "done",
     )
@@ -90,6 +91,7 @@ class Follower:
         self._loading: asyncio.Task[None] | None = None
         self._behind = False
         self._old = False
+        self._over = False
         self._now = loop.time
         self._moved = loop.time()
         sink.attach(self._resumed, self._finish)
@@ -108,8 +110,9 @@ class Follower:
         The path of a token: what could be methods of their own stands in line.
         """
         cursor, sink = self._cursor, self._sink
-        if cursor is None or self._loading is not None or self.done.done():
+        if cursor is None or self._loading is not None or self._over:
             return
+        encode, now, write = self._encode, self._now, sink.write
         try:
             while not sink.paused:
                 start = cursor.position
@@ -119,11 +122,11 @@ class Follower:
                     self._loading = self._loop.create_task(self._load(cursor), name="load of old events")
                     return
                 if entries:
-                    data = self._encode(start, entries, merge=self._behind)
+                    data = encode(start, entries, merge=self._behind)
                     self._behind = False
                     if data:
-                        self._moved = self._now()
-                        sink.write(data)
+                        self._moved = now()
+                        write(data)
                 if len(entries) < TAKE and not (entries and self._old):
                     # fewer than asked for is all there is, but where they come from the store a batch at a time
                     self._old = False
@@ -164,6 +167,7 @@ class Follower:
         self.wake()
 
     def _finish(self) -> None:
+        self._over = True
         if not self.done.done():
             self.done.set_result(None)
 

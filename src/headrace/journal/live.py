@@ -74,8 +74,9 @@ class Log:
         """Wake the readers. Called after `committed`, `sealed` or `removed` has changed."""
         cursors = self.cursors
         for cursor in tuple(cursors) if len(cursors) > 1 else cursors:  # waking one may close it: then the loop is over
+            wake = cursor.wake
             try:
-                cursor.wake()
+                wake()
             except Exception:
                 logger.exception("a reader of run %s failed; the others go on", self.run_id)
 

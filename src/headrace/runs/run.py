@@ -121,7 +121,8 @@ class Run:
         """Take the next events from the provider, at once. The path of a token: keep it short."""
         if self._ending or not happened:
             return
-        now = self.last_sign = self._monotonic()
+        monotonic = self._monotonic
+        now = self.last_sign = monotonic()
         if self.status == "streaming" and len(happened) == 1 and type(happened[0]) is events.Text:
             self._deltas += 1
         else:
