@@ -11,6 +11,7 @@ from typing import Any, assert_never
 from headrace.core import events
 from headrace.core.fold import Fold
 from headrace.formats import jsontext, native, sse
+from headrace.formats.native import raw_delta
 from headrace.formats.openai_chat_extras import Gathered
 from headrace.formats.openai_chat_reply import encode_completion, encode_text, end_error, usage_of
 
@@ -67,6 +68,10 @@ class Encoder:
     def encode(self, seq: int, entries: Sequence[bytes], *, merge: bool = False) -> bytes:
         """Return the chunks of these entries; `seq` is not shown, for an `id` line would break clients."""
         del seq
+        if len(entries) == 1 and self._plain:  # the path of a token: its JSON string goes into the chunk as it is
+            delta = raw_delta(entries[0])
+            if delta is not None and delta.isascii():
+                return b"%b%b%b" % (self._before, delta, self._after)
         if merge:
             entries = [entry for _, entry in native.gather(entries)]
         return b"".join([self._entry(entry) for entry in entries])
@@ -76,8 +81,7 @@ class Encoder:
         return sse.comment("ping")
 
     def _entry(self, entry: bytes) -> bytes:
-        # a token: its JSON string goes from the journal into the chunk as it is
-        delta = native.raw_delta(entry)
+        delta = raw_delta(entry)
         if delta is None:
             event = native.decode(entry)
             # what came with nothing that is told goes out by itself, before there is more of it
