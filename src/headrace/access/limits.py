@@ -97,9 +97,10 @@ class Limits:
 
     def slot(self, user_id: int) -> Slot:
         """Return a slot for one stream of a user, theirs until it is freed. Raises `TooManyRequests`, always for 1 s."""
-        self._check("streams", self._streams, user_id, wait_s=1)
-        self._streams.update((user_id, None))
-        return Slot(partial(self._streams.subtract, (user_id, None)))
+        if self._settings.streams is not None or self._settings.streams_all is not None:
+            self._check("streams", self._streams, user_id, wait_s=1)
+        self._count(user_id, 1)
+        return Slot(partial(self._count, user_id, -1))
 
     def in_use(self, user_id: int | None = None) -> int:
         """Return how many slots a user holds, None: all users together."""
@@ -116,7 +117,10 @@ class Limits:
 
     def check_tokens(self, user_id: int) -> None:
         """Raise `TooManyRequests`, until midnight UTC, where today's tokens are used up. Nothing is counted."""
-        left_ms = (self._today() + 1) * _DAY_MS - self._clock.now_ms()
+        if self._settings.tokens_per_day is None and self._settings.tokens_per_day_all is None:
+            return
+        now_ms = self._clock.now_ms()
+        left_ms = (self._today(now_ms) + 1) * _DAY_MS - now_ms
         self._check("tokens_per_day", self._tokens, user_id, wait_s=max(1, math.ceil(left_ms / 1000)))
 
     def spent(self, user_id: int, tokens: int) -> None:
@@ -125,9 +129,14 @@ class Limits:
         self._tokens[user_id] += tokens
         self._tokens[None] += tokens
 
-    def _today(self) -> int:
+    def _count(self, user_id: int, more: int) -> None:
+        streams = self._streams  # not by `update`, which costs ten times as much
+        streams[user_id] += more
+        streams[None] += more
+
+    def _today(self, now_ms: int | None = None) -> int:
         """Return the day, in days since the Unix epoch; what was counted on another one is forgotten."""
-        day = self._clock.now_ms() // _DAY_MS
+        day = (self._clock.now_ms() if now_ms is None else now_ms) // _DAY_MS
         if day != self._day:
             self._day = day
             self._tokens.clear()

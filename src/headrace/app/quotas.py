@@ -54,7 +54,7 @@ class Quotas:
         """See `runs.port.Observer.ended`."""
         del seconds
         usage = outcome.usage
-        if usage is not None:
+        if usage is not None and self._counted:
             self.spent(spec.owner, (usage.input_tokens or 0) + (usage.output_tokens or 0))
 
     def spent(self, owner: int, tokens: int) -> None:

@@ -74,6 +74,10 @@ class Board:
         for page in tuple(self._pages.get(user_id, {}).values()):
             page.told(notice)
 
+    def reaches(self, user_id: int) -> bool:
+        """Return whether this user has a page open; where not, a notice need not be made."""
+        return user_id in self._pages
+
     def post_to_all(self, notice: Notice) -> None:
         """Tell everybody's pages."""
         for user_id in tuple(self._pages):
@@ -95,7 +99,8 @@ class RunNotices:
 
     def started(self, spec: Spec) -> None:
         """Tell that a run goes on."""
-        self._board.post(spec.owner, _of_run("run.created", spec, None))
+        if self._board.reaches(spec.owner):
+            self._board.post(spec.owner, _of_run("run.created", spec, None))
 
     def first_token(self, spec: Spec, model: str, seconds: float) -> None:
         """Tell nothing: whoever wants to know follows the run."""
@@ -103,7 +108,8 @@ class RunNotices:
     def ended(self, spec: Spec, outcome: Outcome, seconds: float) -> None:
         """Tell that a run has ended, and that its message is as it stays."""
         del seconds
-        self._board.post(spec.owner, _of_run("run.ended", spec, outcome.status))
+        if self._board.reaches(spec.owner):
+            self._board.post(spec.owner, _of_run("run.ended", spec, outcome.status))
 
 
 def _of_run(kind: Kind, spec: Spec, status: str | None) -> Notice:
