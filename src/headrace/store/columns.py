@@ -1,5 +1,6 @@
 """This module holds the column types that all tables share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -27,7 +28,11 @@ class Id(TypeDecorator[int]):
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return the number, or 0 for one that is out of range."""
-        return value if value is None or -_ID_LIMIT <= value < _ID_LIMIT else 0
+        return _in_range(value)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return what does the same in one call: a turn has twenty ids."""
+        return _in_range
 
 
 class Encoded(TypeDecorator[Any]):
@@ -43,8 +48,28 @@ class Encoded(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return the value as JSON, None as NULL."""
-        return None if value is None else msgspec.json.encode(value).decode()
+        return _encoded(value)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return what does the same in one call."""
+        return _encoded
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Return JSON as the value, NULL as None."""
         return None if value is None else self._decoder.decode(value)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return what does the same in one call."""
+        decode = self._decoder.decode
+        return lambda value: None if value is None else decode(value)
+
+
+def _in_range(value: int | None) -> int | None:
+    return value if value is None or -_ID_LIMIT <= value < _ID_LIMIT else 0
+
+
+def _encoded(value: Any) -> str | None:
+    return None if value is None else _encode(value).decode()
+
+
+_encode = msgspec.json.Encoder().encode

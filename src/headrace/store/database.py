@@ -146,7 +146,7 @@ async def _call(lane: Lane, fn: Callable[[Connection], T]) -> T:
 
 def _here(connection: Connection, fn: Callable[[Connection], T]) -> T:
     """Run `fn` in a transaction, from its begin to its commit without letting go of the loop."""
-    driver: Any = connection.connection
+    driver: Any = connection.connection.dbapi_connection
     driver.execute("BEGIN IMMEDIATE")
     try:
         made = fn(connection)

@@ -6,7 +6,9 @@ on text and values go to the driver.
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect
@@ -29,8 +31,9 @@ class Prepared:
         self._statement = statement
         self._sets = sets
         self._text = ""
-        self._binds: tuple[tuple[str, _Change | None], ...] = ()
-        self._results: tuple[_Change | None, ...] = ()
+        self._values: Callable[[Mapping[str, Any]], Iterable[Any]] = tuple
+        self._binds: tuple[tuple[int, _Change], ...] = ()
+        self._results: tuple[tuple[int, _Change], ...] = ()
         self._row: Callable[[Sequence[Any]], Any] = tuple
 
     def all(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
@@ -49,25 +52,40 @@ class Prepared:
     def _execute(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         if not self._text:
             self._compile(connection.dialect)
-        bound = [values[name] if change is None else change(values[name]) for name, change in self._binds]
-        cursor = connection.connection.cursor()
-        cursor.execute(self._text, bound)
-        return cursor
+        bound = list(self._values(values))
+        for place, change in self._binds:
+            bound[place] = change(bound[place])
+        driver: Any = connection.connection.dbapi_connection
+        return driver.execute(self._text, bound)
 
     def _made(self, row: Sequence[Any]) -> Any:
-        changes = zip(row, self._results, strict=True)
-        return self._row([value if change is None else change(value) for value, change in changes])
+        if self._results:
+            row = list(row)
+            for place, change in self._results:
+                row[place] = change(row[place])
+        return self._row(row)
 
     def _compile(self, dialect: Dialect) -> None:
         statement: Any = self._statement
         compiled = statement.compile(dialect=dialect, column_keys=list(self._sets) or None)
         types = {bind.key: bind.type.dialect_impl(dialect) for bind in compiled.binds.values()}
-        self._binds = tuple((name, types[name].bind_processor(dialect)) for name in compiled.positiontup)
+        names = tuple(compiled.positiontup)
+        self._values = itemgetter(*names) if len(names) > 1 else partial(_only, names)
+        self._binds = _changes(types[name].bind_processor(dialect) for name in names)
         columns = _columns(statement)
         if columns:
             self._row = namedtuple("_Row", [name for name, _ in columns])._make  # type: ignore[attr-defined]  # noqa: PYI024
-            self._results = tuple(kind.dialect_impl(dialect).result_processor(dialect, None) for _, kind in columns)
+            self._results = _changes(kind.dialect_impl(dialect).result_processor(dialect, None) for _, kind in columns)
         self._text = str(compiled)
+
+
+def _only(names: tuple[str, ...], values: Mapping[str, Any]) -> list[Any]:
+    return [values[name] for name in names]
+
+
+def _changes(changes: Iterable[_Change | None]) -> tuple[tuple[int, _Change], ...]:
+    """Return those that there are, each with its place: most values go to the driver and come from it as they are."""
+    return tuple((place, change) for place, change in enumerate(changes) if change is not None)
 
 
 def _columns(statement: ClauseElement) -> list[tuple[str, Any]]:
