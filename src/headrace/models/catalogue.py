@@ -37,7 +37,7 @@ class Health(Protocol):
 
     @property
     def models(self) -> Sequence[Model]:
-        """The models that it listed last."""
+        """The models that it listed last; another list is another object."""
         ...
 
     @property
@@ -97,6 +97,7 @@ class Catalogue:
         self._watched = watched
         self._default = default
         self._aliases = dict(aliases or {})
+        self._listed: dict[str, tuple[Sequence[Model], dict[str, Model]]] = {}  # by provider; see `_names`
 
     def entries(self) -> list[Entry]:
         """Return every model that a provider listed, those of providers that are down included."""
@@ -162,10 +163,18 @@ class Catalogue:
         first, _, rest = asked.partition("/")
         for health in self._watched.health():
             if rest and health.provider.name == first and health.state != "off":
-                names = {model.name: model for model in health.models}
+                names = self._names(health)
                 listed = names.get(rest) or names.get(f"{rest}:{_LATEST}") or Model(name=rest)
                 return _target(health.provider, listed)
         return None
+
+    def _names(self, health: Health) -> dict[str, Model]:
+        """Return the models that a provider listed by name: made once for each list, not for each turn."""
+        models = health.models
+        known = self._listed.get(health.provider.name)
+        if known is None or known[0] is not models:
+            known = self._listed[health.provider.name] = models, {model.name: model for model in models}
+        return known[1]
 
     def _bare(self, asked: str) -> Target:
         found = self._named(asked) or self._named(f"{asked}:{_LATEST}")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 
 from headrace.core.errors import ProviderError, SettingsError
 from headrace.net.connection import Connection, Reply
@@ -11,6 +12,7 @@ from headrace.net.port import Exchange
 __all__ = ["Client"]
 
 _MAX_IDLE = 64  # connections to one origin that wait for the next request
+_HEADS = 256  # requests' heads that are kept: each run sends one of the few that the settings make
 _METHODS = frozenset(
     {"DELETE", "GET", "PATCH", "POST", "PUT"}
 )  # those whose replies have a body, as the parser expects
@@ -99,15 +101,20 @@ async def _headed(reply: Reply, origin: Origin) -> Reply:
 
 
 def _encode(method: str, target: Target, headers: Mapping[str, str], body: bytes) -> bytes:
+    return b"%bContent-Length: %d\r\n\r\n%b" % (_head(method, target, tuple(headers.items())), len(body), body)
+
+
+@lru_cache(_HEADS)
+def _head(method: str, target: Target, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Return the head without its end and the body's length: the same for all turns that one provider answers."""
     if method not in _METHODS:
         raise SettingsError(f"Not a method that can be sent: {method!r}.")
-    check_headers(headers)
+    check_headers(dict(headers))
     lines = [
         f"{method} {target.path} HTTP/1.1",
         f"Host: {target.origin.authority}",
         "User-Agent: headrace",
         "Accept-Encoding: identity",
-        f"Content-Length: {len(body)}",
-        *(f"{name}: {value}" for name, value in headers.items()),
+        *(f"{name}: {value}" for name, value in headers),
     ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body
+    return ("\r\n".join(lines) + "\r\n").encode("ascii")
