@@ -1,6 +1,5 @@
 """This module takes one turn of a conversation from start to end: stored, answered by a run, stored again."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,6 +15,7 @@ from headrace.core.ids import new_run_id
 from headrace.core.messages import Message, Part, Request, TextPart
 from headrace.core.principal import Principal
 from headrace.core.status import LIVE
+from headrace.core.unbroken import unbroken
 from headrace.models.catalogue import Catalogue
 from headrace.runs.engine import Engine
 from headrace.runs.port import Outcome, Prepare, Spec
@@ -34,6 +34,7 @@ Told = Callable[[records.Turn], Request]
 """What the model is told in a turn that is stored."""
 
 
+Emit = Callable[[list[events.Event]], None]
 Body = tuple[Any, ...]
 """What was asked for: the same twice has the same hash."""
 
@@ -113,7 +114,7 @@ class Turns:
         """
         request = Request(model="", messages=messages, parameters=asked.parameters, extras=extras)
         answer = self._alone(principal, request, asked, body or ("alone", messages, asked))
-        return await asyncio.shield(asyncio.ensure_future(answer))
+        return await unbroken(answer)
 
     async def try_template(
         self,
@@ -193,8 +194,7 @@ class Turns:
         self, principal: Principal, call: Call, asked: Asked, body: Body, *, told: Told | None = None
     ) -> records.Turn:
         # once stored, the run must start, whoever hangs up meanwhile
-        begun = self._begun(principal, call, asked, body, told or _request)
-        return await asyncio.shield(asyncio.ensure_future(begun))
+        return await unbroken(self._begun(principal, call, asked, body, told or _request))
 
     async def _begun(self, principal: Principal, call: Call, asked: Asked, body: Body, told: Told) -> records.Turn:
         with self._engine.admit(principal.user_id) as room:
@@ -342,7 +342,7 @@ def _request(
 
 
 def _prepare(request: Request) -> Prepare:
-    async def prepare(_emit: Callable[[list[events.Event]], None]) -> Request:
+    async def prepare(_emit: Emit) -> Request:  # a name: what stands here is made anew with each call
         return request
 
     return prepare

@@ -1,5 +1,6 @@
 """This module folds a run's events into the message that they make."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from headrace.core import events
@@ -82,6 +83,16 @@ class Fold:
                 pass
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def feed_all(self, happened: Iterable[events.Event]) -> None:
+        """Take the next events of the run, in order. For text, which most of them are, this is the short way."""
+        pieces = self._pieces
+        for event in happened:
+            if type(event) is events.Text and event.delta and self._open is TextPart:
+                self.seq += 1
+                pieces.append(event.delta)
+            else:
+                self.feed(event)
 
     def _piece(self, kind: type[TextPart | ReasoningPart], delta: str) -> None:
         if not delta:

@@ -20,6 +20,7 @@ __all__ = [
     "Decoder",
     "Encoder",
     "decode",
+    "decode_all",
     "encode",
     "frame",
     "frames",
@@ -207,3 +208,16 @@ def _joined(run: list[bytes], last: bytes) -> tuple[int, bytes]:
     if len(run) == 1:
         return 1, last
     return len(run), b'%b%b"%b"}' % (last[: last.index(b",")], _TEXT, b"".join(run))
+
+
+def decode_all(entries: Sequence[bytes]) -> list[Event]:
+    """Return the events of entries, as `decode` does of one. Raises `ServerError` (`bad_entry`) where one is none."""
+    try:
+        happened = _decode_list(b"[%b]" % b",".join(entries))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        happened = []
+    # one by one, so that what is no event is told by itself, and what only our own JSON reads is read
+    return happened if len(happened) == len(entries) else [decode(entry) for entry in entries]
+
+
+_decode_list = msgspec.json.Decoder(list[Event]).decode

@@ -1,8 +1,8 @@
 """This module keeps the runs: it starts them, stops them, watches over them and puts crashed ones in order."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from typing import Self
 
 import msgspec
 import structlog
@@ -35,11 +35,25 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Room:
-    """Room for one run, between its being asked for and its end."""
+    """Room for one run, between its being asked for and its end.
 
-    def __init__(self, give_back: Callable[[], None]) -> None:
+    A context manager around the run's being stored and started: what was not `taken` by then is given back.
+    """
+
+    __slots__ = ("_left", "give_back", "taken")
+
+    def __init__(self, give_back: Callable[[], None], left: Callable[[], None] | None = None) -> None:
         self.give_back = give_back
         self.taken = False
+        self._left = left or _nothing
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left()
+        if not self.taken:
+            self.give_back()
 
 
 class Engine:
@@ -60,9 +74,10 @@ class Engine:
         """Begin to watch over time limits, as a task of the running loop."""
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="run watcher")
 
-    @contextlib.contextmanager
-    def admit(self, owner: int) -> Iterator[Room]:
+    def admit(self, owner: int) -> Room:
         """Keep room for one run while it is stored and started; a run that is started keeps it until its end.
+
+        To be entered at once, as it is kept from the call on.
 
         Raises `Overloaded` where there is none, `TooManyRequests` where there is none for this owner.
         """
@@ -71,14 +86,9 @@ class Engine:
         most = self._limits.max
         if len(self._runs) + self._starting >= most and self._going() + self._starting >= most:
             raise Overloaded(f"{most} runs are going on, as many as runs.max allows.", retry_after_s=RETRY_AFTER_S)
-        room = Room(self._quota(owner))
+        room = Room(self._quota(owner), self._started)
         self._starting += 1
-        try:
-            yield room
-        finally:
-            self._starting -= 1
-            if not room.taken:
-                room.give_back()
+        return room
 
     async def start(self, spec: Spec, prepare: Prepare, room: Room) -> Run:
         """Start a run. It goes on whoever leaves, until it ends by itself or is stopped.
@@ -156,6 +166,9 @@ class Engine:
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait([self._watcher])
+
+    def _started(self) -> None:
+        self._starting -= 1
 
     def _going(self) -> int:
         # whoever has seen a run's end may start the next, also while that end is being stored

@@ -28,8 +28,7 @@ class Reading:
                 if entries is None:
                     await self._cursor.load()
                     continue
-                for count, entry in native.gather(entries):
-                    self.fold.feed(native.decode(entry), count)
+                self.fold.feed_all(native.decode_all(entries))
                 self.last_t = native.time_of(entries[-1])
                 if len(entries) == SLICE:
                     await asyncio.sleep(0)

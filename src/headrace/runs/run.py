@@ -55,6 +55,7 @@ class Run:
         self.last_sign = world.clock.monotonic()
         self.durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.fate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._told: list[asyncio.Future[None]] = []
         self._world = world
         self._epoch = epoch
         self._prepare = prepare
@@ -149,6 +150,19 @@ class Run:
                 self._deltas += 1
         return kept
 
+    async def told(self, seconds: float) -> None:
+        """Return once `fate` is resolved, or after so many seconds."""
+        if self.fate.done():
+            return
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _resolve, told)
+        self._told.append(told)
+        try:
+            await told
+        finally:
+            timer.cancel()
+
     async def snapshot(self) -> Fold:
         """Return what is committed of the message so far."""
         return await self._reading.catch_up()
@@ -192,7 +206,7 @@ class Run:
                 self._loading_s = now - self._loading_since
             if signal == "token":
                 self._first_s = now - self._began
-                _resolve(self.fate)
+                self._decide()
                 for observer in self._world.observers:
                     observer.first_token(self.spec, self.model or "", self._first_s)
                 return
@@ -237,8 +251,15 @@ class Run:
 
     def release(self) -> None:
         """Let go all who wait for the run's fate or end: there is nothing more to wait for."""
-        _resolve(self.fate)
+        self._decide()
         _resolve(self.durable)
+
+    def _decide(self) -> None:
+        _resolve(self.fate)
+        for told in self._told:
+            # one turn of the loop later: by then what decided it is committed, and goes out with the answer's head
+            asyncio.get_running_loop().call_soon(_resolve, told)
+        self._told.clear()
 
     def _final_usage(self, last: float, t: int) -> events.Usage:
         counted = self._usage or events.Usage(output_tokens=self._deltas, estimated=True)

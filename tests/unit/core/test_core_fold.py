@@ -118,6 +118,15 @@ def test_reading_in_mid_answer_changes_nothing(run: list[events.Event], read_at:
     assert text_of(fold.parts) == "".join(event.delta for event in run if isinstance(event, events.Text))
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PIECE | OTHER, max_size=30), st.integers(0, 30))
+def test_many_at_once_are_what_they_are_one_by_one(run: list[events.Event], first: int) -> None:
+    fold, apart = Fold(), folded(*run)
+    fold.feed_all(run[:first])
+    fold.feed_all(run[first:])
+    assert (fold.seq, fold.parts, fold.usage, fold.model) == (apart.seq, apart.parts, apart.usage, apart.model)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "joined"),
     [

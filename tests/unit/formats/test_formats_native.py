@@ -51,6 +51,7 @@ def test_half_a_character_survives() -> None:
     entry = native.encode(Text("a\ud83d"), 3)
     assert entry == b'{"t":3,"type":"text","delta":"a\\ud83d"}'
     assert native.decode(entry) == Text("a\ud83d")
+    assert native.decode_all([native.encode(Text("b"), 2), entry]) == [Text("b"), Text("a\ud83d")]
 
 
 @pytest.mark.parametrize(
