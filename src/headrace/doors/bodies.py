@@ -76,7 +76,10 @@ class Parameters(Body):
 
     def given(self) -> dict[str, Any]:
         """Return those that were given."""
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True) if self.model_fields_set else {}
+
+
+_NO_PARAMETERS = Parameters()
 
 
 class TextBody(Body):
@@ -120,7 +123,7 @@ class Generation(Body):
     """How an answer is made. The same `client_id`, a UUID made by the client, twice gives the same run."""
 
     model: ModelName | None = None
-    parameters: Parameters = Field(default_factory=Parameters)
+    parameters: Parameters = Field(default_factory=lambda: _NO_PARAMETERS)  # one for all turns: nobody changes it
     client_id: Annotated[uuid.UUID, Field(strict=False)] | None = None
 
 

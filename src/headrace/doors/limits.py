@@ -1,6 +1,5 @@
 """This module bounds request bodies before they are read."""
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,10 +24,12 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdigit() and int(announced) > self._max_bytes:
-            await reply_to(TooLarge(self._sentence()), scope["path"])(scope, receive, send)
-            return
+        for name, announced in scope["headers"]:
+            if name == b"content-length":
+                if announced.isdigit() and int(announced) > self._max_bytes:
+                    await reply_to(TooLarge(self._sentence()), scope["path"])(scope, receive, send)
+                    return
+                break
         await self._app(scope, self._counted(receive), send)
 
     def _counted(self, receive: Receive) -> Receive:
@@ -37,7 +38,9 @@ class BodyLimit:
         async def counted() -> Message:
             nonlocal total
             message = await receive()
-            total += len(message.get("body", b""))
+            body = message.get("body")
+            if body:
+                total += len(body)
             if total > self._max_bytes:
                 raise HTTPException(413, self._sentence())
             return message

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,6 +20,16 @@ Guard = Callable[[Callable[[], None]], Callable[[], None]]
 
 HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 """Asked of every proxy on the way: do not keep, do not change (compress), do not buffer."""
+
+
+_END = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+@cache
+def _head(content_type: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers that all streams of a type have. A stream's length nobody knows."""
+    headers = Response(headers=HEADERS, media_type=content_type).raw_headers
+    return [header for header in headers if header[0] != b"content-length"]
 
 
 class EventStream(Response):
@@ -40,9 +51,11 @@ class EventStream(Response):
         guard: Guard | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        media_type = encoder.content_type
-        super().__init__(status_code=200, headers={**HEADERS, **(headers or {})}, media_type=media_type)
-        del self.headers["content-length"]
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = [*_head(encoder.content_type)]
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
         self._journal = journal
         self._run_id = run_id
         self._start = start
@@ -65,8 +78,11 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             await self._follow(sink)
-            async with asyncio.timeout(STALL_S):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if not sink.paused:
+                await send(_END)  # which waits for nothing
+            else:
+                async with asyncio.timeout(STALL_S):
+                    await send(_END)
         except TimeoutError:
             sink.abort()
         except asyncio.CancelledError:

@@ -22,6 +22,7 @@ from headrace.core.messages import Message, Part, TextPart
 from headrace.core.principal import Principal
 from headrace.core.status import LIVE
 from headrace.doors.errors import head_of
+from headrace.doors.heads import header_of
 from headrace.doors.house import House, house_of, principal_of
 from headrace.doors.sink import SCOPE_KEY, Sink
 from headrace.doors.streams import EventStream, Guard
@@ -36,6 +37,8 @@ ChatId = Annotated[int, Field(ge=1, strict=False)]
 """The id of a chat in a body; front ends that keep it as text send it as text."""
 
 ChatPath = Annotated[int, Path(ge=1)]
+
+_Call = Callable[[], None]
 
 FATE_S = 0.03
 """How long a door waits for a run's fate before it sends 200: with what it does besides, the head is out in 40 ms."""
@@ -104,7 +107,7 @@ async def stream(request: Request, run_id: str, encoder: ReplyEncoder, *, door: 
     house = house_of(request)
     run = house.engine.get(run_id)
     if run is not None:
-        await asyncio.wait([run.fate], timeout=FATE_S)
+        await run.told(FATE_S)
         if run.outcome is not None and isinstance(run.outcome.terminal, RunFailed | RunInterrupted):
             return await _ended(request, run_id, encoder)
     return EventStream(
@@ -140,10 +143,10 @@ async def whole(request: Request, run_id: str, encoder: ReplyEncoder, *, door: s
 def _reader(request: Request, run_id: str, door: str) -> Guard:
     """Return what looks after the caller as a reader: cut off when access ends, and stopping the run by leaving."""
     house, principal = house_of(request), principal_of(request)
-    asked_to = request.headers.get("headrace-detach", "").strip().lower() == "true"
+    asked_to = (header_of(request, b"headrace-detach") or "").strip().lower() == "true"
     detached = asked_to or door in house.detached
 
-    def guard(cut_off: Callable[[], None]) -> Callable[[], None]:
+    def guard(cut_off: _Call) -> _Call:  # names: what stands here is made anew with each request
         call_off = house.access.watch(principal, cut_off)
         leave = house.readers.arrive(run_id)
 

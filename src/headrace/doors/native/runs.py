@@ -20,6 +20,8 @@ __all__ = ["PLANNED_FORMATS", "check_owner", "event_stream", "router"]
 PLANNED_FORMATS = ("anthropic", "gemini")
 """Formats that `/events` is to have, refused by name until it has them."""
 
+_Call = Callable[[], None]
+
 NATIVE = "native"
 """Our own format."""
 
@@ -115,7 +117,7 @@ def event_stream(
     Without an `encoder` it is in our own format.
     """
 
-    def guard(cut_off: Callable[[], None]) -> Callable[[], None]:
+    def guard(cut_off: _Call) -> _Call:  # names: what stands here is made anew with each request
         call_off = house.access.watch(principal, cut_off)
         leave = house.readers.arrive(run_id)
 

@@ -1,6 +1,5 @@
 """This module is the door to turns: each of its requests starts a run and answers with it, or with its events."""
 
-import asyncio
 from typing import Annotated
 
 import msgspec
@@ -13,6 +12,7 @@ from headrace.core.events import RunFailed
 from headrace.doors import views
 from headrace.doors.bodies import Generation, TurnBody
 from headrace.doors.errors import reply_to_failure
+from headrace.doors.heads import header_of
 from headrace.doors.house import House, house_of, principal_of
 from headrace.doors.native.runs import event_stream, resume_at
 from headrace.store.records import Turn
@@ -67,13 +67,13 @@ async def continue_message(
 
 async def direct_turn(request: Request, chat: str) -> Response | None:
     """Do the same as `post_turn` for a body that is right in every way. See `doors.direct`."""
-    if not request.headers.get("content-type", "").startswith("application/json"):
+    if not (header_of(request, b"content-type") or "").startswith("application/json"):
         return None
     try:
         body = TurnBody.model_validate_json(await request.body())
     except ValidationError:
         return None
-    return await post_turn(request, int(chat), body, request.headers.get("last-event-id"))
+    return await post_turn(request, int(chat), body, header_of(request, b"last-event-id"))
 
 
 def asked_for(body: Generation | None) -> Asked:
@@ -96,11 +96,11 @@ async def _reply(request: Request, house: House, turn: Turn, last_event_id: str 
 
 async def begun(request: Request, house: House, turn: views.Turn, last_event_id: str | None) -> Response:
     """Answer a request that has started a run: with its events where they are accepted, else with where they are."""
-    if "text/event-stream" not in request.headers.get("accept", ""):
+    if "text/event-stream" not in (header_of(request, b"accept") or ""):
         return views.answer(turn, status=202, headers={"headrace-run": turn.run_id})
     run = house.engine.get(turn.run_id)
     if run is not None:
-        await asyncio.wait([run.fate], timeout=FATE_S)
+        await run.told(FATE_S)
         if run.outcome is not None and isinstance(run.outcome.terminal, RunFailed):
             return reply_to_failure(run.outcome.terminal, turn.run_id)
     return event_stream(house, principal_of(request), turn.run_id, resume_at(last_event_id, -1))

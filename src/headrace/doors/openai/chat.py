@@ -13,6 +13,7 @@ from headrace.chat.turns import Asked
 from headrace.core.errors import BadField, BadRequest
 from headrace.core.messages import Message
 from headrace.doors.contracts import serving
+from headrace.doors.heads import header_of
 from headrace.doors.house import House, house_of, principal_of
 from headrace.formats.openai_chat import Encoder, TextEncoder, completion_id
 from headrace.formats.openai_chat_asked import Question, decode_completion, decode_request
@@ -53,7 +54,7 @@ async def direct_completion(request: Request, _place: str) -> Response | None:
 
 async def body_of(request: Request) -> bytes:
     """Return the body of a request. Raises `BadRequest` where it is not said to be JSON, as browsers' forms do not."""
-    if not request.headers.get("content-type", "").startswith("application/json"):
+    if not (header_of(request, b"content-type") or "").startswith("application/json"):
         raise BadRequest("The body is not said to be JSON. Send it with Content-Type: application/json.")
     return await request.body()
 
@@ -107,7 +108,7 @@ async def _serve(request: Request, run_id: str, question: Question, kind: type[E
 
 
 def _chat(request: Request) -> int | None:
-    given = request.headers.get(_CHAT)
+    given = header_of(request, _CHAT.lower().encode())
     if given is None:
         return None
     if not (given.isascii() and given.isdigit() and len(given) <= _MAX_CHAT_DIGITS):
