@@ -1,5 +1,6 @@
 """This module takes one turn of a conversation from start to end: stored, answered by a run, stored again."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -55,6 +56,7 @@ class Turns:
         self._engine = engine
         self._catalogue = catalogue
         self._clock = clock
+        self._starting: dict[str, list[asyncio.Future[None]]] = {}  # by run: who waits until it has started
 
     async def begin(
         self,
@@ -176,7 +178,7 @@ class Turns:
 
     async def _alone(self, principal: Principal, request: Request, asked: Asked, body: Body) -> records.Run:
         run_id = new_run_id()
-        with self._engine.admit(principal.user_id) as room:
+        with self._engine.admit(principal.user_id) as room, self._start_of(run_id):
             run = await self._store.runs.create(
                 principal,
                 run_id=run_id,
@@ -188,6 +190,8 @@ class Turns:
             )
             if run.id == run_id:
                 await self._engine.start(spec_of(run), _prepare(request), room)
+            else:
+                await self._started(run.id)
         return run
 
     async def _start(
@@ -197,13 +201,27 @@ class Turns:
         return await unbroken(self._begun(principal, call, asked, body, told or _request))
 
     async def _begun(self, principal: Principal, call: Call, asked: Asked, body: Body, told: Told) -> records.Turn:
-        with self._engine.admit(principal.user_id) as room:
-            turn = await self._stored(call, asked, body)
+        run_id = new_run_id()
+        with self._engine.admit(principal.user_id) as room, self._start_of(run_id):
+            turn = await self._stored(call, asked, body, run_id)
             if turn.created:
                 await self._engine.start(_spec(turn, principal), _prepare(told(turn)), room)
+            else:
+                await self._started(turn.run_id)
         return turn
 
-    async def _stored(self, call: Call, asked: Asked, body: Body) -> records.Turn:
+    def _start_of(self, run_id: str) -> "_Start":
+        return _Start(self._starting, run_id)
+
+    async def _started(self, run_id: str) -> None:
+        """Return once a run that somebody else asks for just now, under the same `client_id`, is more than stored."""
+        waiting = self._starting.get(run_id)
+        if waiting is not None:
+            started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiting.append(started)
+            await started
+
+    async def _stored(self, call: Call, asked: Asked, body: Body, run_id: str) -> records.Turn:
         named = partial(
             call,
             model=asked.model,
@@ -213,13 +231,13 @@ class Turns:
             now_ms=self._clock.now_ms(),
         )
         try:
-            return await named(run_id=new_run_id())
+            return await named(run_id=run_id)
         except Conflict as conflict:
             if conflict.code != "chat_busy" or not self._is_ending(conflict.details["run_id"]):
                 raise
             # its end is visible already, but not stored yet: a client that has seen it may go on
             await self._engine.settled(conflict.details["run_id"])
-        return await named(run_id=new_run_id())
+        return await named(run_id=run_id)
 
     def _is_ending(self, run_id: str) -> bool:
         run = self._engine.get(run_id)
@@ -255,6 +273,24 @@ class Turns:
                 code="continue_unsupported",
                 remedy="regenerate",
             )
+
+
+class _Start:
+    """The time in which a run is stored and started; whoever waits for it is told at the end, also of a failed one."""
+
+    __slots__ = ("_run_id", "_starting")
+
+    def __init__(self, starting: dict[str, list[asyncio.Future[None]]], run_id: str) -> None:
+        self._starting = starting
+        self._run_id = run_id
+
+    def __enter__(self) -> None:
+        self._starting[self._run_id] = []
+
+    def __exit__(self, *_: object) -> None:
+        for started in self._starting.pop(self._run_id):
+            if not started.done():
+                started.set_result(None)
 
 
 def settle(store: Store) -> Callable[[str, Outcome], Awaitable[object]]:

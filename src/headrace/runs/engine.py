@@ -175,7 +175,6 @@ class Engine:
         return sum(not run.ending for run in self._runs.values())
 
     async def _live(self, run: Run, room: Room) -> None:
-        began = self._world.clock.monotonic()
         try:
             outcome = await run.main()
             room.give_back()  # whoever has seen the end may start the next, also while that end is being stored
@@ -190,7 +189,7 @@ class Engine:
             del self._tasks[run.id]
         if run.outcome is not None:
             for observer in self._world.observers:
-                observer.ended(run.spec, run.outcome, self._world.clock.monotonic() - began)
+                observer.ended(run.spec, run.outcome, self._world.clock.monotonic() - run.began)
 
     async def _watch(self) -> None:
         while True:

@@ -83,6 +83,11 @@ class Run:
         return self.spec.run_id
 
     @property
+    def began(self) -> float:
+        """When it was started, on the monotonic clock."""
+        return self._began
+
+    @property
     def waiting(self) -> bool:
         """Whether it waits in the queue, where no time limit holds."""
         return self._queued_s is None
