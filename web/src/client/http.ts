@@ -120,39 +120,58 @@ export class Server {
   }
 }
 
-/** One request and its reply: ended by its user's signal, by silence, or by `close`. */
+/**
+ * One request and its reply: ended by its user's signal, by silence, or by `close`.
+ *
+ * A stream waits thousands of times. So there is one listener and one timer for all of them, and no wait makes its own.
+ */
 class Connection {
   readonly #controller = new AbortController();
   readonly #silenceMs: number;
   readonly #user: AbortSignal | undefined;
   readonly #abort = (): void => this.#controller.abort(this.#user?.reason);
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #since = 0;
+  #reject: ((reason: unknown) => void) | null = null; // of what is waited for
 
   constructor(silenceMs: number, user: AbortSignal | undefined) {
     this.#silenceMs = silenceMs;
     this.#user = user;
     if (user?.aborted) this.#abort();
     else user?.addEventListener("abort", this.#abort, { once: true });
+    this.signal.addEventListener("abort", () => this.#reject?.(this.signal.reason), { once: true });
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Return what this promise gives. Rejects at once when the connection ends, and when it is silent for too long. */
-  wait<T>(work: Promise<T>): Promise<T> {
-    const { signal } = this;
-    return new Promise((resolve, reject) => {
-      const ended = (): void => reject(signal.reason);
-      const silent = (): void => this.#controller.abort(lost(`The server was silent for ${this.#silenceMs / 1000} s.`));
-      const timer = setTimeout(silent, this.#silenceMs);
-      signal.addEventListener("abort", ended, { once: true });
-      if (signal.aborted) ended();
-      work.then(resolve, reject).finally(() => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", ended);
+  /**
+   * Return what this promise gives; one at a time. Rejects at once when the connection ends, and when it is silent for
+   * too long.
+   */
+  async wait<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        work.then(resolve, reject);
+        this.#reject = reject;
+        this.#since = performance.now();
+        if (this.signal.aborted) reject(this.signal.reason);
+        else this.#timer ??= setTimeout(this.#look, this.#silenceMs);
       });
-    });
+    } finally {
+      this.#reject = null;
+    }
   }
+
+  /** End the connection if it was silent for too long; look again when it may have been. */
+  readonly #look = (): void => {
+    this.#timer = null;
+    if (this.#reject === null) return; // nothing is waited for
+    const leftMs = this.#silenceMs - (performance.now() - this.#since);
+    if (leftMs > 0) this.#timer = setTimeout(this.#look, leftMs);
+    else this.#controller.abort(lost(`The server was silent for ${this.#silenceMs / 1000} s.`));
+  };
 
   /** Return what ended the connection: the user, one of our own errors, or else the way to the server. */
   reasonFor(error: unknown): unknown {
@@ -162,6 +181,7 @@ class Connection {
 
   close(): void {
     this.#user?.removeEventListener("abort", this.#abort);
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#controller.abort();
   }
 }
