@@ -10,6 +10,7 @@ import { sleep } from "../../client/backoff.ts";
 import { isObject } from "../../client/errors.ts";
 import { lost, type Server } from "../../client/http.ts";
 import type { Frame } from "../../client/sse.ts";
+import { Pace } from "./pace.ts";
 import type { Notice } from "./words.ts";
 
 const PATH = "/api/v1/events";
@@ -26,6 +27,8 @@ export interface Heard {
   event(runId: string, from: number, seq: number, event: Entry["event"] | null): boolean;
   /** There is no such run any more. */
   gone(runId: string): void;
+  /** All events that came in one reading have been given. */
+  read(): void;
   notice(notice: Notice): void;
   lost(attempt: number): void;
   found(): void;
@@ -78,6 +81,7 @@ export class Feed {
     const line = new AbortController();
     this.#line = line;
     const backoff = new Backoff({ longestMs: LONGEST_WAIT_MS });
+    const pace = new Pace();
     let attempt = 0;
     const opened = (): void => {
       if (this.#line !== line) return; // replaced before it was there: its successor closes the others
@@ -90,7 +94,8 @@ export class Feed {
       try {
         for await (const frames of this.#server.stream("GET", this.#path(), { signal: line.signal }, opened)) {
           backoff.reset();
-          for (const frame of frames) this.#take(line, frame);
+          this.#takeAll(line, frames);
+          await pace.rest(line.signal);
         }
         throw lost("The server ended the stream.");
       } catch (error) {
@@ -117,6 +122,14 @@ export class Feed {
   #closeFormer(): void {
     for (const line of this.#former) line.abort();
     this.#former.clear();
+  }
+
+  #takeAll(line: AbortController, frames: readonly Frame[]): void {
+    try {
+      for (const frame of frames) this.#take(line, frame);
+    } finally {
+      this.#heard.read();
+    }
   }
 
   #take(line: AbortController, { data }: Frame): void {

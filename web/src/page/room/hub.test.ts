@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { Server } from "../../client/http.ts";
 import { Hub } from "./hub.ts";
-import type { Port, ToTab } from "./words.ts";
+import type { Piece, Port, ToTab } from "./words.ts";
 
 /** A server that says what it is told to, and notes what was asked for. */
 class Feeds {
@@ -34,7 +34,12 @@ class Feeds {
 
   /** Say it on the newest connection, or on another. */
   say(event: object, feed = this.open.at(-1)): void {
-    feed?.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(event)}\n\n`));
+    this.sayAll([event], feed);
+  }
+
+  /** Say these so that they are read together. */
+  sayAll(events: readonly object[], feed = this.open.at(-1)): void {
+    feed?.enqueue(new TextEncoder().encode(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")));
   }
 
   text(run: string, seq: number, from = seq): void {
@@ -48,10 +53,13 @@ class Tab implements Port {
     this.heard.push(message);
   }
 
+  /** The numbers of all events that came, those within a piece too. */
   seqs(runId: string): number[] {
-    return this.heard.flatMap((each) =>
-      each.type === "entries" && each.runId === runId ? each.entries.map(({ seq }) => seq) : [],
-    );
+    return this.pieces(runId).flatMap(({ from, seq }) => Array.from({ length: seq - from + 1 }, (_, index) => from + index));
+  }
+
+  pieces(runId: string): Piece[] {
+    return this.heard.flatMap((each) => (each.type === "pieces" && each.runId === runId ? each.pieces : []));
   }
 
   has(runId: string): boolean {
@@ -192,11 +200,47 @@ test("a tab whose place is within merged events has to ask for the message anew"
   hub.hear(other, { type: "follow", runId: "r", after: 5 });
   await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
   feeds.text("r", 9, 0);
-  await vi.waitFor(() => expect(tab.seqs("r")).toEqual([9]));
+  await vi.waitFor(() => expect(tab.seqs("r")).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
   expect([other.seqs("r"), other.has("r")]).toEqual([[], true]);
   hub.hear(other, { type: "follow", runId: "r", after: 9 });
   feeds.text("r", 10);
   await vi.waitFor(() => expect(other.seqs("r")).toEqual([10]));
+  hub.hear(tab, { type: "bye" });
+  hub.hear(other, { type: "bye" });
+});
+
+test("text that comes together is told in one, and every event is in it", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "r", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  const said = [
+    { type: "text", t: 1, delta: "a" },
+    { type: "text", t: 2, delta: "b" },
+    { type: "reasoning", t: 3, delta: "c" },
+    { type: "reasoning", t: 4, delta: "d" },
+    { type: "usage", t: 5 },
+    { type: "text", t: 6, delta: "e" },
+  ];
+  feeds.sayAll(said.map((event, seq) => ({ run: "r", seq, ...event })));
+  await vi.waitFor(() => expect(tab.seqs("r")).toEqual([0, 1, 2, 3, 4, 5]));
+  expect(tab.pieces("r")).toEqual([
+    { from: 0, seq: 1, event: { type: "text", t: 1, delta: "ab" } },
+    { from: 2, seq: 3, event: { type: "reasoning", t: 3, delta: "cd" } },
+    { from: 4, seq: 4, event: { type: "usage", t: 5 } },
+    { from: 5, seq: 5, event: { type: "text", t: 6, delta: "e" } },
+  ]);
+  hub.hear(tab, { type: "bye" });
+});
+
+test("a tab that comes later gets what it has not, wherever that begins in what came together", async () => {
+  const { feeds, hub, tab } = world();
+  hub.hear(tab, { type: "follow", runId: "r", after: -1 });
+  await vi.waitFor(() => expect(feeds.open).toHaveLength(1));
+  feeds.sayAll([..."abcd"].map((delta, seq) => ({ run: "r", seq, type: "text", t: 0, delta })));
+  await vi.waitFor(() => expect(tab.seqs("r")).toEqual([0, 1, 2, 3]));
+  const other = new Tab();
+  hub.hear(other, { type: "follow", runId: "r", after: 1 });
+  expect(other.pieces("r")).toEqual([{ from: 2, seq: 3, event: { type: "text", t: 0, delta: "cd" } }]);
   hub.hear(tab, { type: "bye" });
   hub.hear(other, { type: "bye" });
 });

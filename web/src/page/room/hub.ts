@@ -19,6 +19,7 @@ export class Hub {
       wanted: () => this.#wanted(),
       event: (runId, from, seq, event) => this.#event(runId, from, seq, event),
       gone: (runId) => this.#end(runId),
+      read: () => this.#flush(),
       notice: (notice) => this.#tellAll({ type: "notice", notice }),
       lost: (attempt) => this.#tellAll({ type: "lost", attempt }),
       found: () => this.#tellAll({ type: "found" }),
@@ -81,6 +82,10 @@ export class Hub {
     if (!stream.take(from, seq, event)) return false;
     if (event !== null && isTerminal(event)) this.#end(runId);
     return true;
+  }
+
+  #flush(): void {
+    for (const stream of this.#streams.values()) stream.flush();
   }
 
   /** There is nothing more of this run; there is room for one that had to wait. */

@@ -1,15 +1,9 @@
 /** One run's events for all tabs of a browser that want them. */
 
 import type { Entry } from "../../client/index.ts";
-import type { Port } from "./words.ts";
+import type { Piece, Port } from "./words.ts";
 
-const FLUSH_MS = 16; // about a frame: tabs show no more often
-const KEPT = 4096; // events that are kept for tabs that come later
-
-interface Piece extends Entry {
-  /** The first of the events that are in it; `seq` is the last. */
-  readonly from: number;
-}
+const KEPT = 4096; // events that are kept for tabs that come later, each by itself: a tab may come in between any two
 
 export class Stream {
   readonly runId: string;
@@ -20,7 +14,6 @@ export class Stream {
   #fresh: Piece[] = [];
   #start: number;
   #seq: number;
-  #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(runId: string, after: number) {
     this.runId = runId;
@@ -42,7 +35,7 @@ export class Stream {
    * that there is nothing more: it asks the server for the message as it is, and joins after that.
    */
   join(tab: Port, after: number): void {
-    this.#flush();
+    this.flush();
     this.#tabs.set(tab, after);
     if (after + 1 < this.#start) this.#turnAway(tab);
     else this.#tell(tab, after, this.#kept);
@@ -52,26 +45,27 @@ export class Stream {
     this.#tabs.delete(tab);
   }
 
-  /** Take the events from number `from` to number `seq`, in one; false where some before them are missing. */
+  /**
+   * Take the events from number `from` to number `seq`, in one; false where some before them are missing. The tabs are
+   * told by `flush`.
+   */
   take(from: number, seq: number, event: Entry["event"] | null): boolean {
     if (seq <= this.#seq) return true;
     if (from !== this.#seq + 1) return false;
     this.#seq = seq;
     if (event !== null) this.#fresh.push({ from, seq, event });
-    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
     return true;
   }
 
   /** Tell the tabs what has come, and that nothing more will. */
   end(): void {
-    this.#flush();
+    this.flush();
     for (const tab of this.#tabs.keys()) tab.send({ type: "ended", runId: this.runId });
     this.#tabs.clear();
   }
 
-  #flush(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+  /** Tell the tabs what has come. */
+  flush(): void {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
@@ -94,11 +88,30 @@ export class Stream {
       return;
     }
     this.#tabs.set(tab, last.seq);
-    tab.send({ type: "entries", runId: this.runId, entries: missed });
+    tab.send({ type: "pieces", runId: this.runId, pieces: merged(missed) });
   }
 
   #turnAway(tab: Port): void {
     this.#tabs.delete(tab);
     tab.send({ type: "ended", runId: this.runId });
   }
+}
+
+/** Return the pieces with adjacent text in one: a tab is told little at a time, however many events there are. */
+function merged(pieces: readonly Piece[]): readonly Piece[] {
+  const made: Piece[] = [];
+  for (const piece of pieces) {
+    const last = made.at(-1);
+    const one = last?.event;
+    const { seq, event } = piece;
+    if (last === undefined || one === undefined || !isSaid(one) || !isSaid(event) || one.type !== event.type) made.push(piece);
+    else made[made.length - 1] = { from: last.from, seq, event: { type: one.type, t: one.t, delta: one.delta + event.delta } };
+  }
+  return made;
+}
+
+type Said = Extract<Entry["event"], { delta: string; type: "text" | "reasoning" }>;
+
+function isSaid(event: Entry["event"]): event is Said {
+  return event.type === "text" || event.type === "reasoning";
 }

@@ -1,7 +1,6 @@
 /** A tab's side of the room: what it follows, and up to where, so that another hub can go on. */
 
-import type { Entry } from "../../client/index.ts";
-import type { Listener, News, Room, ToHub, ToTab } from "./words.ts";
+import type { Listener, News, Piece, Room, ToHub, ToTab } from "./words.ts";
 
 interface Followed {
   after: number;
@@ -43,15 +42,12 @@ export class Tab implements Room {
   /** Take what the hub says. */
   take(message: ToTab): void {
     switch (message.type) {
-      case "entries":
-        this.#entries(message.runId, message.entries);
+      case "pieces":
+        this.#pieces(message.runId, message.pieces);
         return;
-      case "ended": {
-        const followed = this.#followed.get(message.runId);
-        this.#followed.delete(message.runId);
-        followed?.listener.ended();
+      case "ended":
+        this.#end(message.runId);
         return;
-      }
       case "hub":
         for (const hearer of this.#hearers) hearer({ type: "lost", attempt: 0 }); // what happened in between was not told
         this.#again();
@@ -67,13 +63,26 @@ export class Tab implements Room {
     for (const [runId, { after }] of this.#followed) this.#send({ type: "follow", runId, after });
   }
 
-  #entries(runId: string, entries: readonly Entry[]): void {
+  #pieces(runId: string, pieces: readonly Piece[]): void {
     const followed = this.#followed.get(runId);
     if (followed === undefined) return;
-    const fresh = entries.filter((entry) => entry.seq > followed.after);
+    const fresh = pieces.filter(({ seq }) => seq > followed.after);
+    const [first] = fresh;
     const last = fresh.at(-1);
-    if (last === undefined) return;
+    if (first === undefined || last === undefined) return;
+    if (first.from <= followed.after) {
+      // told twice, by two hubs: a piece cannot be cut
+      this.#send({ type: "leave", runId });
+      this.#end(runId);
+      return;
+    }
     followed.after = last.seq;
-    followed.listener.entries(fresh);
+    followed.listener.pieces(fresh);
+  }
+
+  #end(runId: string): void {
+    const followed = this.#followed.get(runId);
+    this.#followed.delete(runId);
+    followed?.listener.ended();
   }
 }

@@ -2,10 +2,15 @@
 
 import type { Entry } from "../../client/index.ts";
 
+/** One event of a run, or some in one: those from number `from` to number `seq`. */
+export interface Piece extends Entry {
+  readonly from: number;
+}
+
 /** What hears of one run. */
 export interface Listener {
   /** The next events, in order, each once. The last of all is the run's end. */
-  entries(entries: readonly Entry[]): void;
+  pieces(pieces: readonly Piece[]): void;
   /** There is nothing more to hear: the run has ended, or its message has to be asked for again. */
   ended(): void;
 }
@@ -45,7 +50,7 @@ export type ToHub =
   | { readonly type: "bye" };
 
 export type ToTab =
-  | { readonly type: "entries"; readonly runId: string; readonly entries: readonly Entry[] }
+  | { readonly type: "pieces"; readonly runId: string; readonly pieces: readonly Piece[] }
   | { readonly type: "ended"; readonly runId: string }
   | { readonly type: "hub" }
   | News;

@@ -1,7 +1,7 @@
 /** An answer in the making: its events to what is shown, at most once a frame. */
 
-import { type Entry, Fold, type Part, type RunEvent, type Terminal } from "../../client/index.ts";
-import type { Room } from "../room/words.ts";
+import { Fold, type Part, type RunEvent, type Terminal } from "../../client/index.ts";
+import type { Piece, Room } from "../room/words.ts";
 import { changeNode, nodeOf, say } from "./store.ts";
 import type { Key, Live, Node, Phase } from "./words.ts";
 
@@ -24,8 +24,8 @@ export function make(
 ): Making {
   const answer = new Answer(talk, key, run.parts);
   const leave = room.follow(run.id, run.after, {
-    entries: (entries) => {
-      answer.take(entries);
+    pieces: (pieces) => {
+      answer.take(pieces);
       if (answer.ended) over(nodeOf(talk, key));
     },
     ended: () => {
@@ -68,8 +68,8 @@ class Answer {
     return this.#fold.terminal !== null;
   }
 
-  take(entries: readonly Entry[]): void {
-    for (const { seq, event } of entries) this.#event(event, seq);
+  take(pieces: readonly Piece[]): void {
+    for (const { from, seq, event } of pieces) this.#event(event, seq - from + 1);
     if (this.ended) this.show();
     else this.#due ??= this.#soon();
   }
@@ -101,7 +101,7 @@ class Answer {
     this.#shownAt = performance.now();
   }
 
-  #event(event: RunEvent, seq: number): void {
+  #event(event: RunEvent, count: number): void {
     this.#fold.feed(event);
     switch (event.type) {
       case "run.started":
@@ -131,7 +131,7 @@ class Answer {
         return;
       case "text":
       case "reasoning":
-        this.#pieces += event.type === "text" && event.from !== undefined ? seq - event.from + 1 : 1;
+        this.#pieces += count;
         this.#firstT ??= event.t;
         this.#lastT = event.t;
         this.#phase({ kind: event.type === "text" ? "writing" : "thinking" });
