@@ -68,3 +68,21 @@ test("a message that was continued goes on in its last text", () => {
   expect(join([text("a")], [thought])).toEqual([text("a"), thought]);
   expect(join([], [text("b")])).toEqual([text("b")]);
 });
+
+test("a long text is in several parts, and those before the last stay as they are", () => {
+  const fold = new Fold({ longest: 4 });
+  for (const delta of ["abc", "de", "f", "ghij"]) fold.feed({ type: "text", t: 0, delta });
+  const [first] = fold.parts;
+  fold.feed({ type: "text", t: 0, delta: "k" });
+  expect(fold.parts.map((part) => "text" in part && part.text)).toEqual(["abcde", "fghij", "k"]);
+  expect(fold.parts[0]).toBe(first);
+  expect(fold.text).toBe("abcdefghijk");
+});
+
+test("events go on in the last of the parts that there are already", () => {
+  const text = (text: string): Part => ({ type: "text", text });
+  const parts = [text("a")];
+  const fold = new Fold({ parts });
+  fold.feed({ type: "text", t: 0, delta: "b" });
+  expect([fold.parts, parts]).toEqual([[text("ab")], [text("a")]]);
+});

@@ -28,6 +28,13 @@ export function statusOf(terminal: Terminal): EndStatus {
   }
 }
 
+export interface FoldOptions {
+  /** What the message has already: the events go on in the last of these parts. */
+  readonly parts?: readonly Part[];
+  /** Begin another part of the same kind where a text has so many letters: what is in the former ones is copied no more. */
+  readonly longest?: number;
+}
+
 /** The message so far: feed events in order, read the attributes at any time. Parts are replaced, never changed. */
 export class Fold {
   /** The number of events fed minus one: the last one's sequence number when all of a run's events are fed. */
@@ -35,9 +42,15 @@ export class Fold {
   model: string | null = null;
   usage: Usage | null = null;
   terminal: Terminal | null = null;
-  #parts: Part[] = [];
+  readonly #parts: Part[];
+  readonly #longest: number;
 
-  /** The parts so far; adjacent pieces of one kind are one part. */
+  constructor({ parts = [], longest = Infinity }: FoldOptions = {}) {
+    this.#parts = [...parts];
+    this.#longest = longest;
+  }
+
+  /** The parts so far; adjacent pieces of one kind are one part, up to `longest`. */
   get parts(): readonly Part[] {
     return [...this.#parts];
   }
@@ -100,7 +113,7 @@ export class Fold {
   #piece(type: "text" | "reasoning", delta: string): void {
     if (delta === "") return;
     const last = this.#parts.at(-1);
-    if (last?.type === type) this.#parts[this.#parts.length - 1] = { type, text: last.text + delta };
+    if (last?.type === type && last.text.length < this.#longest) this.#parts[this.#parts.length - 1] = { type, text: last.text + delta };
     else this.#parts.push({ type, text: delta });
   }
 }

@@ -1,21 +1,23 @@
 /** A block of code: plain while it grows, coloured once it is whole. */
 
-import { memo, useEffect, useRef, useState } from "react";
+import { memo, useEffect, useState } from "react";
 import { CopyButton } from "../view/CopyButton.tsx";
 import { Diagram } from "./Diagram.tsx";
-import { Pieces } from "./pieces.ts";
+import { lengthOf } from "./long.ts";
 
 const MOST_COLOURED = 60_000; // letters; more takes the browser longer than a reader waits
+const PILE = 40; // pieces: React passes over a pile that did not change as over one element
 
 interface Props {
-  readonly code: string;
+  readonly pieces: readonly string[];
   readonly language: string;
   readonly isOpen: boolean;
 }
 
-export const Code = memo(function Code({ code, language, isOpen }: Props) {
+export const Code = memo(function Code({ pieces, language, isOpen }: Props) {
   const [isDrawn, setDrawn] = useState(false);
   const canDraw = language === "mermaid" && !isOpen;
+  const isColoured = !isOpen && language !== "" && lengthOf(pieces) <= MOST_COLOURED;
   return (
     <figure className="code">
       <figcaption>
@@ -25,29 +27,45 @@ export const Code = memo(function Code({ code, language, isOpen }: Props) {
             {isDrawn ? "Show text" : "Show diagram"}
           </button>
         )}
-        <CopyButton text={code} what="code" />
+        <CopyButton text={() => pieces.join("")} what="code" />
       </figcaption>
       {canDraw && isDrawn ? (
-        <Diagram code={code} />
+        <Diagram code={pieces.join("")} />
       ) : (
         <pre tabIndex={0} aria-label={language ? `Code, ${language}` : "Code"}>
-          <code>{isOpen || language === "" || code.length > MOST_COLOURED ? <Plain code={code} /> : <Coloured code={code} language={language} />}</code>
+          <code>{isColoured ? <Coloured pieces={pieces} language={language} /> : <Plain pieces={pieces} />}</code>
         </pre>
       )}
     </figure>
   );
-});
+}, isSame);
 
-function Plain({ code }: { readonly code: string }): React.ReactNode {
-  const pieces = useRef<Pieces | null>(null);
-  pieces.current ??= new Pieces();
-  return pieces.current.update(code).map((piece, index) => <Piece key={index} text={piece} />);
+function isSame(old: Partial<Props>, now: Partial<Props>): boolean {
+  if (old.language !== now.language || old.isOpen !== now.isOpen || old.pieces?.length !== now.pieces?.length) return false;
+  return old.pieces?.every((piece, index) => piece === now.pieces?.[index]) ?? true;
 }
+
+function Plain({ pieces }: Pick<Props, "pieces">): React.ReactNode {
+  const piles: (readonly string[])[] = [];
+  for (let at = 0; at < pieces.length; at += PILE) piles.push(pieces.slice(at, at + PILE));
+  return piles.map((pile, index) => <Pile key={index} pieces={pile} />);
+}
+
+const Pile = memo(function Pile({ pieces }: Pick<Props, "pieces">) {
+  return (
+    <span className="piece">
+      {pieces.map((piece, index) => (
+        <Piece key={index} text={piece} />
+      ))}
+    </span>
+  );
+}, isSame);
 
 const Piece = memo(({ text }: { readonly text: string }) => <span className="piece">{text}</span>);
 Piece.displayName = "Piece";
 
-function Coloured({ code, language }: Omit<Props, "isOpen">): React.ReactNode {
+function Coloured({ pieces, language }: Omit<Props, "isOpen">): React.ReactNode {
+  const code = pieces.join("");
   const [coloured, setColoured] = useState<React.ReactNode>(null);
   useEffect(() => {
     let isHere = true;
@@ -58,5 +76,5 @@ function Coloured({ code, language }: Omit<Props, "isOpen">): React.ReactNode {
       isHere = false;
     };
   }, [code, language]);
-  return coloured ?? <Plain code={code} />;
+  return coloured ?? <Plain pieces={pieces} />;
 }

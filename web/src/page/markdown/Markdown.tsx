@@ -2,9 +2,10 @@
 
 import { useEffect } from "react";
 import { Fetched } from "./fetched.ts";
+import type { Long } from "./long.ts";
 
 interface Props {
-  readonly text: string;
+  readonly text: Long;
   /** Whether more will come. */
   readonly isLive: boolean;
 }

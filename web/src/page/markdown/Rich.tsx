@@ -6,8 +6,10 @@ import remarkGfm from "remark-gfm";
 import { type Block, Blocks } from "./blocks.ts";
 import { Code } from "./Code.tsx";
 import { linkTo, pictureIn } from "./links.ts";
+import { type Long, lengthOf } from "./long.ts";
 import { dollars, useMath } from "./math.ts";
 import { Formula } from "./Formula.tsx";
+import { piecesOf } from "./pieces.ts";
 
 const CHUNK = 24; // blocks: React passes over a chunk that did not change as over one element
 const AT_ONCE = 3000; // letters: what can be read within a frame
@@ -18,7 +20,7 @@ const Open = createContext(false);
  * `isLive`: more will come. Of a long text the end is read at once, where the reader is, and the rest piece by piece in
  * the frames that follow; until then it stands there as it was written.
  */
-export function Rich({ text, isLive }: { readonly text: string; readonly isLive: boolean }): React.ReactNode {
+export function Rich({ text, isLive }: { readonly text: Long; readonly isLive: boolean }): React.ReactNode {
   const reader = useRef<Blocks | null>(null);
   reader.current ??= new Blocks();
   const blocks = reader.current.update(text, !isLive);
@@ -48,8 +50,12 @@ function useRaw(blocks: readonly Block[]): number {
 /** Return where those blocks begin that end at `end` and are as much as is read at once. */
 function before(blocks: readonly Block[], end: number): number {
   let at = Math.min(end, blocks.length);
-  for (let letters = 0; at > 0 && letters < AT_ONCE; at -= 1) letters += blocks[at - 1]?.text.length ?? 0;
+  for (let letters = 0; at > 0 && letters < AT_ONCE; at -= 1) letters += lettersIn(blocks[at - 1]);
   return at;
+}
+
+function lettersIn(block: Block | undefined): number {
+  return block?.kind === "text" ? block.text.length : lengthOf(block?.pieces ?? []);
 }
 
 interface ChunkProps {
@@ -64,7 +70,7 @@ const Chunk = memo(
       <div className={isLast ? "chunk" : "chunk settled"}>
         {blocks.map((block, index) =>
           block.kind === "code" ? (
-            <Code key={index} code={block.text} language={block.language} isOpen={block.open} />
+            <Code key={index} pieces={block.pieces} language={block.language} isOpen={block.open} />
           ) : index < raw ? (
             <p key={index} className="raw">
               {block.text.trimEnd()}
@@ -131,5 +137,6 @@ function CodeOrFormula({ className, children, node }: React.ComponentProps<NonNu
   const language = /language-([^\s]+)/.exec(className ?? "")?.[1] ?? "";
   if (language === "math") return <Formula tex={text} isBlock={(className ?? "").includes("math-display")} isOpen={isOpen} />;
   const isBlock = language !== "" || text.endsWith("\n") || node?.position?.start.line !== node?.position?.end.line;
-  return isBlock ? <Code code={text.replace(/\n$/, "")} language={language} isOpen={isOpen} /> : <code>{children}</code>;
+  if (!isBlock) return <code>{children}</code>;
+  return <Code pieces={piecesOf(text.replace(/\n$/, ""))} language={language} isOpen={isOpen} />;
 }

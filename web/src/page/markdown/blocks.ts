@@ -7,57 +7,74 @@
 
 import { Lexer } from "marked";
 import { copied } from "./copied.ts";
+import { type CodeBlock, Fence, openingOf } from "./fence.ts";
+import { type Long, lengthOf, since } from "./long.ts";
+import { piecesOf } from "./pieces.ts";
 
-export interface Block {
-  readonly kind: "text" | "code";
-  /** Markdown; of a code block what is in it. */
+export interface TextBlock {
+  readonly kind: "text";
+  /** Markdown. */
   readonly text: string;
-  readonly language: string;
   /** Whether it can still change. */
   readonly open: boolean;
 }
 
+export type Block = TextBlock | CodeBlock;
+
 const UNSETTLED = 2; // a list, and the paragraph below that may yet belong to it
-const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([^\n`]*)\n?/;
+const SEAM = 80; // letters by which a text is known again
 
 export class Blocks {
-  #text = "";
+  #length = 0;
+  #end = "";
   #settled: Block[] = [];
   #settledTo = 0;
   #tail: readonly Block[] = [];
+  #fence: Fence | null = null; // open, right after what is settled
   #wasWhole = false;
 
   /** Return the blocks of this text; `isWhole` says that nothing will follow. Settled blocks are the same objects. */
-  update(text: string, isWhole: boolean): readonly Block[] {
+  update(text: Long, isWhole: boolean): readonly Block[] {
+    const length = lengthOf(text);
     // a text that was whole and goes on, as an answer that is continued, may go on in its last block
-    if (!this.#continues(text) || (this.#wasWhole && (!isWhole || text.length > this.#text.length))) {
+    if (!this.#continues(text, length) || (this.#wasWhole && (!isWhole || length > this.#length))) {
       this.#settled = [];
       this.#settledTo = 0;
+      this.#fence = null;
     }
-    this.#text = text;
+    this.#length = length;
+    this.#end = since(text, length - SEAM);
     this.#wasWhole = isWhole;
-    // each block would keep the answer as it was then
-    this.#cut(copied(text.slice(this.#settledTo)), isWhole);
+    if (isWhole) this.#fence = null;
+    if (isWhole || !this.#isInCode(text)) this.#cut(text, isWhole);
     return [...this.#settled, ...this.#tail];
   }
 
-  #continues(text: string): boolean {
-    const known = this.#text;
-    return text.length >= known.length && text.startsWith(known.slice(-80), Math.max(0, known.length - 80));
+  #continues(text: Long, length: number): boolean {
+    return length >= this.#length && since(text, this.#length - this.#end.length).startsWith(this.#end);
   }
 
-  #cut(tail: string, isWhole: boolean): void {
-    const open = openFence(tail);
-    if (open !== null && !isWhole) {
-      this.#tail = [open];
-      return;
+  /** Return whether the text ends in a block of code that is open: then that is all that can change. */
+  #isInCode(text: Long): boolean {
+    if (this.#fence === null) {
+      this.#fence = Fence.open(text, this.#settledTo);
+    } else {
+      const end = this.#fence.read(text);
+      if (end !== null) {
+        this.#settled.push(this.#fence.block);
+        this.#settledTo = end;
+        this.#fence = null;
+      }
     }
+    if (this.#fence !== null) this.#tail = [this.#fence.block];
+    return this.#fence !== null;
+  }
+
+  #cut(text: Long, isWhole: boolean): void {
+    const tail = copied(since(text, this.#settledTo)); // or each block would keep the answer as it was then
     const tokens = joinedMath(new Lexer({ gfm: true }).blockTokens(tail).map(({ type, raw }) => ({ type, raw })));
     const settled = isWhole ? tokens.length : Math.max(0, tokens.length - UNSETTLED);
-    for (const token of tokens.slice(0, settled)) {
-      this.#settledTo += token.raw.length;
-      if (token.type !== "space") this.#settled.push(blockOf(token, false));
-    }
+    this.#settle(tokens.slice(0, settled));
     this.#tail = tokens
       .slice(settled)
       .filter(({ type }) => type !== "space")
@@ -65,13 +82,17 @@ export class Blocks {
     const last = tokens.at(-1);
     if (isWhole || last === undefined || settled === tokens.length) return;
     // an open code block below settled text: the text above it is settled too
-    const code = openFence(last.raw);
-    if (code === null) return;
-    for (const token of tokens.slice(settled, -1)) {
+    this.#fence = Fence.open(text, this.#length - last.raw.length);
+    if (this.#fence === null) return;
+    this.#settle(tokens.slice(settled, -1));
+    this.#tail = [this.#fence.block];
+  }
+
+  #settle(tokens: readonly Token[]): void {
+    for (const token of tokens) {
       this.#settledTo += token.raw.length;
       if (token.type !== "space") this.#settled.push(blockOf(token, false));
     }
-    this.#tail = [code];
   }
 }
 
@@ -100,23 +121,8 @@ function joinedMath(tokens: readonly Token[]): readonly Token[] {
 }
 
 function blockOf({ type, raw }: Token, open: boolean): Block {
-  const fence = type === "code" ? FENCE.exec(raw) : null;
-  if (fence === null) return { kind: "text", text: raw, language: "", open };
-  const body = raw.slice(fence[0].length).replace(/\n? {0,3}(`{3,}|~{3,})[ \t]*\n*$/, "");
-  return { kind: "code", text: body, language: languageIn(fence[2]), open: false };
-}
-
-/** Return the code block with which this text begins, if it has no end yet. */
-function openFence(text: string): Block | null {
-  const fence = FENCE.exec(text);
-  const mark = fence?.[1];
-  if (fence === null || mark === undefined || !fence[0].endsWith("\n")) return null;
-  const end = new RegExp(`\\n {0,3}${mark[0]}{${mark.length},}[ \\t]*(\\n|$)`);
-  // the fence's own line end may be the one before its end
-  if (end.test(text.slice(fence[0].length - 1))) return null;
-  return { kind: "code", text: text.slice(fence[0].length), language: languageIn(fence[2]), open: true };
-}
-
-function languageIn(info: string | undefined): string {
-  return (info ?? "").trim().split(/[\s{,]/, 1)[0]?.toLowerCase() ?? "";
+  const opening = type === "code" ? openingOf(raw) : null;
+  if (opening === null) return { kind: "text", text: raw, open };
+  const body = raw.slice(opening.line.length).replace(/\n? {0,3}(`{3,}|~{3,})[ \t]*\n*$/, "");
+  return { kind: "code", pieces: piecesOf(body), language: opening.language, open: false };
 }

@@ -1,34 +1,44 @@
-/** Cuts code that grows into pieces of some lines each, and touches only the last one. */
+/** Code in pieces of some lines each: where it grows, only the last one changes. */
 
 import { copied } from "./copied.ts";
 
 const LINES = 50;
 
 export class Pieces {
-  #whole: string[] = [];
-  #to = 0;
+  readonly #full: string[] = [];
+  #last = "";
+  #lines = 0;
 
-  /** Return the pieces of this code, without its last line end. All but the last are the same as before where it grew. */
-  update(code: string): readonly string[] {
-    const last = this.#whole.at(-1) ?? "";
-    if (!code.startsWith(last, this.#to - last.length)) {
-      this.#whole = [];
-      this.#to = 0;
+  /** Take lines, each with its end. */
+  add(lines: string): void {
+    let from = 0;
+    for (let end = lines.indexOf("\n") + 1; end > 0; end = lines.indexOf("\n", end) + 1) {
+      this.#lines += 1;
+      if (this.#lines < LINES) continue;
+      this.#full.push(copied(this.#last + lines.slice(from, end))); // or each would keep all that came with it
+      this.#last = "";
+      this.#lines = 0;
+      from = end;
     }
-    for (let end = after(code, this.#to); end !== null; end = after(code, this.#to)) {
-      this.#whole.push(copied(code.slice(this.#to, end))); // or each would keep the code as it was then
-      this.#to = end;
-    }
-    return [...this.#whole, copied(code.slice(this.#to))];
+    this.#last = copied(this.#last + lines.slice(from));
+  }
+
+  /** Return the pieces, and what there is of the next line. All but the last are those of before. */
+  with(rest: string): readonly string[] {
+    return [...this.#full, this.#last + rest];
+  }
+
+  /** Return the pieces of code that goes no further: without its last line end. */
+  whole(): readonly string[] {
+    const pieces = this.#last === "" && this.#full.length > 0 ? [...this.#full] : [...this.#full, this.#last];
+    const last = pieces.pop() ?? "";
+    return [...pieces, last.endsWith("\n") ? last.slice(0, -1) : last];
   }
 }
 
-/** Return where the lines end that begin here, if that many have their ends. */
-function after(code: string, start: number): number | null {
-  let at = start;
-  for (let line = 0; line < LINES; line += 1) {
-    at = code.indexOf("\n", at) + 1;
-    if (at === 0) return null;
-  }
-  return at;
+/** Return the pieces of code that goes no further; its last line has no end. */
+export function piecesOf(code: string): readonly string[] {
+  const pieces = new Pieces();
+  pieces.add(`${code}\n`);
+  return pieces.whole();
 }

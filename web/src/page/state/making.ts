@@ -1,4 +1,4 @@
-/** An answer in the making: its events to what is shown, at most once a frame. */
+/** An answer in the making: its events to what is shown, at most every other frame. */
 
 import { Fold, type Part, type RunEvent, type Terminal } from "../../client/index.ts";
 import type { Piece, Room } from "../room/words.ts";
@@ -7,7 +7,8 @@ import type { Key, Live, Node, Phase } from "./words.ts";
 
 const HIDDEN_MS = 500; // a page that nobody sees has no frames
 const SLOWEST_MS = 240;
-const LETTERS_PER_MS = 10_000; // each time all that is shown is copied: of much text rarely, or memory fills with copies
+const LEAST_MS = 24; // more than a frame: half as often is as smooth to read, and half the work
+const LONGEST = 4096; // letters of a part: each frame copies the last one, and never what is before it
 
 export interface Making {
   readonly runId: string;
@@ -45,8 +46,7 @@ export function make(
 class Answer {
   readonly #talk: Key;
   readonly #key: Key;
-  readonly #before: readonly Part[];
-  readonly #fold = new Fold();
+  readonly #fold: Fold;
   #change: Partial<Node> = {};
   #live: Partial<Live> = {};
   #pieces = 0;
@@ -56,12 +56,11 @@ class Answer {
   #due: (() => void) | null = null;
   #waitMs = 0;
   #shownAt = 0;
-  #letters = 0;
 
   constructor(talk: Key, key: Key, before: readonly Part[]) {
     this.#talk = talk;
     this.#key = key;
-    this.#before = before;
+    this.#fold = new Fold({ parts: before, longest: LONGEST });
   }
 
   get ended(): boolean {
@@ -82,14 +81,12 @@ class Answer {
   /** Show what there is now. */
   show(): void {
     this.forget();
-    const parts = joined(this.#before, this.#fold.parts);
-    this.#letters = parts.reduce((sum, part) => sum + ("text" in part ? part.text.length : 0), 0);
     const elapsedS = this.#firstT === null ? 0 : (this.#lastT - this.#firstT) / 1000;
     const perSecond = elapsedS > 0.2 && this.#pieces > 4 ? (this.#pieces - 1) / elapsedS : null;
     const terminal = this.#fold.terminal;
     changeNode(this.#talk, this.#key, (node) => ({
       ...this.#change,
-      parts,
+      parts: this.#fold.parts,
       ...(this.#fold.model === null ? {} : { model: this.#fold.model }),
       ...(terminal === null
         ? {
@@ -174,20 +171,27 @@ class Answer {
     };
   }
 
-  /** Show once at the next frame; later where frames come late because there is much to show. */
+  /** Show at the next frame, or the one after it; later where frames come late because there is much to show. */
   #soon(): () => void {
     if (document.visibilityState === "hidden") return after(HIDDEN_MS, () => this.show());
-    const askedAt = performance.now();
+    let askedAt = performance.now();
     let stop = (): void => undefined;
     const frame = (): void => {
+      if (performance.now() - this.#shownAt < LEAST_MS) {
+        askedAt = performance.now();
+        next();
+        return;
+      }
       const lateMs = performance.now() - Math.max(askedAt, this.#shownAt);
       this.#waitMs = lateMs > 40 ? Math.min(SLOWEST_MS, this.#waitMs * 1.5 + 16) : this.#waitMs * 0.8;
-      const waitMs = Math.max(this.#waitMs, this.#letters / LETTERS_PER_MS);
-      if (waitMs < 16) this.show();
-      else stop = after(waitMs, () => this.show());
+      if (this.#waitMs < 16) this.show();
+      else stop = after(this.#waitMs, () => this.show());
     };
-    const id = requestAnimationFrame(frame);
-    stop = () => cancelAnimationFrame(id);
+    const next = (): void => {
+      const id = requestAnimationFrame(frame);
+      stop = () => cancelAnimationFrame(id);
+    };
+    next();
     // no frames come to a page that is hidden meanwhile
     const anyway = after(2 * HIDDEN_MS, () => this.show());
     return () => {
@@ -213,17 +217,6 @@ const SPOKEN: Readonly<Record<Terminal["type"], string>> = {
   "run.failed": "The answer failed.",
   "run.interrupted": "The answer was interrupted.",
 };
-
-/** Return the parts of both; what is of one kind at the seam is one. */
-export function joined(before: readonly Part[], after: readonly Part[]): readonly Part[] {
-  const last = before.at(-1);
-  const first = after[0];
-  if (last === undefined || first === undefined) return before.length > 0 ? before : after;
-  if ((last.type === "text" || last.type === "reasoning") && first.type === last.type) {
-    return [...before.slice(0, -1), { type: last.type, text: last.text + first.text }, ...after.slice(1)];
-  }
-  return [...before, ...after];
-}
 
 function statusIn(phase: Phase | undefined): Node["status"] {
   switch (phase?.kind) {

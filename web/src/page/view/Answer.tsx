@@ -1,10 +1,11 @@
 /** An answer: its thoughts, its text, what goes on with it, and how it ended. */
 
 import { memo } from "react";
-import { type Part, textOf } from "../../client/index.ts";
+import { textOf } from "../../client/index.ts";
 import { pictureIn } from "../markdown/links.ts";
 import { Markdown } from "../markdown/Markdown.tsx";
 import { goOn, regenerate } from "../state/acts.ts";
+import { grouped, type Shown } from "../state/grouped.ts";
 import { useModels, useStreamed } from "../state/lists.ts";
 import { useStore } from "../state/store.ts";
 import type { Key, Node } from "../state/words.ts";
@@ -30,7 +31,7 @@ export const Answer = memo(function Answer({ talkKey, nodeKey, siblings, isLast 
   if (node === undefined) return null;
   const { live, status } = node;
   const isShown = live === null || isStreamed;
-  const parts = isShown ? node.parts : [];
+  const parts = isShown ? grouped(node.parts) : [];
   const model = models.find(({ id }) => id === node.model);
   const share = live === null ? null : shareOf(live);
   return (
@@ -54,7 +55,7 @@ export const Answer = memo(function Answer({ talkKey, nodeKey, siblings, isLast 
         {live === null && (
           <div className={isLast ? "tools always" : "tools"}>
             <Branches talkKey={talkKey} own={nodeKey} siblings={siblings} />
-            <CopyButton text={textOf(node.parts)} what="answer" />
+            <CopyButton text={() => textOf(node.parts)} what="answer" />
             <button
               type="button"
               className="quiet"
@@ -72,7 +73,7 @@ export const Answer = memo(function Answer({ talkKey, nodeKey, siblings, isLast 
   );
 });
 
-function PartView({ part, isLive }: { readonly part: Part; readonly isLive: boolean }): React.ReactNode {
+function PartView({ part, isLive }: { readonly part: Shown; readonly isLive: boolean }): React.ReactNode {
   switch (part.type) {
     case "text":
       return <Markdown text={part.text} isLive={isLive} />;

@@ -6,11 +6,17 @@ import { Icon } from "./icons.tsx";
 
 const SHOWN_MS = 1500;
 
-export function CopyButton({ text, what }: { readonly text: string; readonly what: string }): React.ReactNode {
+interface Props {
+  /** Asked for when it is copied. */
+  readonly text: () => string;
+  readonly what: string;
+}
+
+export function CopyButton({ text, what }: Props): React.ReactNode {
   const [isDone, setDone] = useState(false);
   const copy = async (): Promise<void> => {
     try {
-      await write(text);
+      await write(text());
     } catch {
       complain("The browser does not let this page copy.");
       return;

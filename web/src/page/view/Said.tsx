@@ -42,7 +42,7 @@ export const Said = memo(function Said({ talkKey, nodeKey, siblings }: Props) {
           <p>{text}</p>
           <div className="tools">
             <Branches talkKey={talkKey} own={nodeKey} siblings={siblings} />
-            <CopyButton text={text} what="message" />
+            <CopyButton text={() => text} what="message" />
             <button type="button" className="quiet" aria-label="Edit" title="Edit" onClick={() => setEdited(true)}>
               <Icon name="edit" />
             </button>
