@@ -7,4 +7,4 @@ import "./styles/talk.css";
 import "./styles/prose.css";
 
 askEarly(location);
-void import("./app.tsx");
+void import("./app.tsx").then(({ draw }) => draw());

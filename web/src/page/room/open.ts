@@ -11,34 +11,58 @@ type Posted =
   | { readonly to: "hub"; readonly from: string; readonly message: ToHub }
   | { readonly to: string; readonly message: ToTab };
 
+type Send = (message: ToHub) => void;
+
+/** The room is entered when the page first wakes it, and has been drawn: until then its start would only be in the way. */
 export function openRoom(): Room {
+  const early: ToHub[] = [];
+  let send: Send | null = null;
+  let isWoken = false;
+  const tab: Tab = new Tab((message) => {
+    if (send !== null) {
+      send(message);
+      return;
+    }
+    early.push(message);
+    if (isWoken || message.type !== "here") return;
+    isWoken = true;
+    onceDrawn(() => {
+      send = enter(tab);
+      for (const each of early) send(each);
+    });
+  });
+  return tab;
+}
+
+function onceDrawn(then: () => void): void {
+  if (document.visibilityState === "hidden") then(); // it has no frames
+  else requestAnimationFrame(() => setTimeout(then));
+}
+
+/** Return what takes the tab's messages to the hub. */
+function enter(tab: Tab): Send {
   if (typeof SharedWorker !== "undefined") {
     try {
-      return inWorker();
+      return inWorker(tab);
     } catch {
       // refused by the browser, as in some private windows
     }
   }
-  return "locks" in navigator && typeof BroadcastChannel !== "undefined" ? elected() : alone();
+  return "locks" in navigator && typeof BroadcastChannel !== "undefined" ? elected(tab) : alone(tab);
 }
 
-function inWorker(): Room {
+function inWorker(tab: Tab): Send {
   const worker = new SharedWorker(new URL("./worker.ts", import.meta.url), { type: "module", name: NAME });
-  const tab = new Tab((message) => worker.port.postMessage(message));
   worker.port.onmessage = ({ data }: MessageEvent<ToTab>) => tab.take(data);
-  return tab;
+  return (message) => worker.port.postMessage(message);
 }
 
 /** Whoever holds the lock is the hub; when that tab goes, the next one is, and all tell it what they follow. */
-function elected(): Room {
+function elected(tab: Tab): Send {
   const own = newUuid();
   const channel = new BroadcastChannel(NAME);
   let serve: ((from: string, message: ToHub) => void) | null = null;
   const post = (posted: Posted): void => channel.postMessage(posted);
-  const tab = new Tab((message) => {
-    if (serve !== null) serve(own, message);
-    else post({ to: "hub", from: own, message });
-  });
   channel.onmessage = ({ data }: MessageEvent<Posted>) => {
     if (data.to === "hub") serve?.("from" in data ? data.from : "", data.message as ToHub);
     else if (data.to === own || data.to === "all") tab.take(data.message as ToTab);
@@ -58,16 +82,14 @@ function elected(): Room {
     tab.take({ type: "hub" });
     return new Promise(() => undefined);
   });
-  return tab;
+  return (message) => {
+    if (serve !== null) serve(own, message);
+    else post({ to: "hub", from: own, message });
+  };
 }
 
-function alone(): Room {
+function alone(tab: Tab): Send {
   const hub = new Hub();
   const port: Port = { send: (message) => tab.take(message) };
-  const early: ToHub[] = [];
-  let hears = false;
-  const tab: Tab = new Tab((message) => (hears ? hub.hear(port, message) : early.push(message)));
-  hears = true;
-  for (const message of early) hub.hear(port, message);
-  return tab;
+  return (message) => hub.hear(port, message);
 }

@@ -12,7 +12,6 @@ import { Sidebar } from "./Sidebar.tsx";
 import { SignIn } from "./SignIn.tsx";
 
 type Who =
-  | { readonly state: "asking" }
   | { readonly state: "unreachable" }
   | { readonly state: "nobody"; readonly isInvited: boolean; readonly problem: string | null }
   | { readonly state: "known"; readonly session: Session };
@@ -20,22 +19,24 @@ type Who =
 const RETRY_MS = 2000;
 const PATIENCE_MS = 100; // so long the page waits for its chat
 
-export function App(): React.ReactNode {
-  const [who, setWho] = useState<Who>({ state: "asking" });
+/** Return who uses the page, with the chat that is to be shown first. */
+export async function begin(): Promise<Who> {
+  const found = await askWho();
+  if (found.state === "known") await opening();
+  return found;
+}
+
+/** `first` is what `begin` returned. */
+export function App({ first }: { readonly first: Who }): React.ReactNode {
+  const [who, setWho] = useState(first);
   const signedOut = useStore((state) => state.signedOut);
   const queries = useQueryClient();
   const done = useCallback((known: Session) => setWho({ state: "known", session: known }), []);
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const ask = async (): Promise<void> => {
-      const found = await askWho();
-      if (found.state === "known") await opening();
-      setWho(found);
-      if (found.state === "unreachable") timer = setTimeout(() => void ask(), RETRY_MS);
-    };
-    void ask();
+    if (who.state !== "unreachable") return undefined;
+    const timer = setTimeout(() => void begin().then(setWho), RETRY_MS);
     return () => clearTimeout(timer);
-  }, []);
+  }, [who]);
   useEffect(() => {
     if (!signedOut) return;
     queries.clear();
@@ -44,8 +45,6 @@ export function App(): React.ReactNode {
     setWho({ state: "nobody", isInvited: false, problem: null });
   }, [signedOut, queries]);
   switch (who.state) {
-    case "asking":
-      return null;
     case "unreachable":
       return (
         <main className="sign-in">

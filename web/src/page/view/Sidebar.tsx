@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import type { Chat } from "../../client/index.ts";
+import icon from "../icon.svg";
 import { removeTalk } from "../state/acts.ts";
 import { forgetDrafts } from "../state/drafts.ts";
 import { useChats } from "../state/lists.ts";
@@ -43,7 +44,7 @@ export function Sidebar({ session, isOpen, onClose }: Props): React.ReactNode {
       <div className="veil" onClick={onClose} />
       <nav className="sidebar" id="chats" aria-label="Chats">
         <div className="brand">
-          <img src="/page/icon.svg" alt="" width="22" height="22" />
+          <img src={icon} alt="" width="22" height="22" />
           <span>Headrace</span>
         </div>
         <button
