@@ -91,6 +91,13 @@ _SCRIPTS: dict[str, list[dict[str, Any]]] = {
     ],
     "steady": [{"text": "w{i} ", "repeat": 150, "wait_ms": 40}, _FINISH],
     "short": [{"text": "w{i} ", "repeat": 30, "wait_ms": 20}, _FINISH],
+    "fast": [
+        {"text": "w{i} ", "repeat": 1500, "wait_ms": 1},
+        {"text": "\n\n```python\n"},
+        {"text": "x{i} = 1\n", "repeat": 1500, "wait_ms": 1},
+        {"text": "```\n\nThat is all."},
+        _FINISH,
+    ],
     "hang": [{"hang": True}],
     "breaks": [
         {"text": "Half of it, "},

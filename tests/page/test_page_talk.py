@@ -151,6 +151,18 @@ async def test_a_reload_in_mid_answer_shows_it_whole_and_stop_still_works(desk: 
     assert STEADY.startswith(await desk.whole())
 
 
+async def test_an_answer_of_a_thousand_tokens_a_second_keeps_its_pace_and_every_word(desk: Desk) -> None:
+    await desk.ask("fast")
+    await expect(desk.answer).to_contain_text("x1400 = 1")
+    await desk.whole()
+    assert await desk.prose.locator("p").all_text_contents() == [
+        "".join(f"w{number} " for number in range(1500)).strip(),
+        "That is all.",
+    ]
+    code = "".join(f"x{number} = 1\n" for number in range(1500)).strip()
+    assert await desk.prose.locator("pre code").text_content() == code
+
+
 async def test_another_tab_and_another_device_see_it_live(desk: Desk, context: BrowserContext, server: Running) -> None:
     del server
     await desk.ask("steady")
