@@ -1,6 +1,7 @@
 /** Markdown that a model writes: as it is written, until what reads Markdown has been fetched. */
 
 import { useEffect } from "react";
+import { drawn } from "../drawn.ts";
 import { Fetched } from "./fetched.ts";
 import type { Long } from "./long.ts";
 
@@ -17,6 +18,6 @@ export const fetchMarkdown = reader.want;
 
 export function Markdown({ text, isLive }: Props): React.ReactNode {
   const Rich = reader.use();
-  useEffect(reader.want, []); // after the text is shown: it is what one waits for
+  useEffect(() => void drawn.then(reader.want), []); // it is the text that one waits for
   return <div className="prose">{Rich === null ? <p className="raw">{text}</p> : <Rich text={text} isLive={isLive} />}</div>;
 }

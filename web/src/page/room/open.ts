@@ -1,6 +1,7 @@
 /** Opens the room: in a SharedWorker; else in one tab that the others elect; else in each tab. */
 
 import { newUuid } from "../../client/ids.ts";
+import { drawn } from "../drawn.ts";
 import { Hub } from "./hub.ts";
 import { Tab } from "./tab.ts";
 import type { Port, Room, ToHub, ToTab } from "./words.ts";
@@ -11,32 +12,18 @@ type Posted =
   | { readonly to: "hub"; readonly from: string; readonly message: ToHub }
   | { readonly to: string; readonly message: ToTab };
 
-type Send = (message: ToHub) => void;
+type Send = (message: ToHub) => unknown;
 
-/** The room is entered when the page first wakes it, and has been drawn: until then its start would only be in the way. */
+/** The room is entered once the page has been drawn: starting a worker takes a processor for a while. */
 export function openRoom(): Room {
   const early: ToHub[] = [];
-  let send: Send | null = null;
-  let isWoken = false;
-  const tab: Tab = new Tab((message) => {
-    if (send !== null) {
-      send(message);
-      return;
-    }
-    early.push(message);
-    if (isWoken || message.type !== "here") return;
-    isWoken = true;
-    onceDrawn(() => {
-      send = enter(tab);
-      for (const each of early) send(each);
-    });
+  let send: Send = (message) => early.push(message);
+  const tab = new Tab((message) => send(message));
+  void drawn.then(() => {
+    send = enter(tab);
+    for (const message of early) send(message);
   });
   return tab;
-}
-
-function onceDrawn(then: () => void): void {
-  if (document.visibilityState === "hidden") then(); // it has no frames
-  else requestAnimationFrame(() => setTimeout(then));
 }
 
 /** Return what takes the tab's messages to the hub. */

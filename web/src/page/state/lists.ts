@@ -2,15 +2,16 @@
 
 import { useQuery } from "@tanstack/react-query";
 import type { Model } from "../../client/index.ts";
+import { drawn } from "../drawn.ts";
 import { isStreamed } from "./session.ts";
 import { client } from "./talks.ts";
 
 export function useChats(): ReturnType<typeof useQuery<Awaited<ReturnType<typeof client.chats.list>>>> {
-  return useQuery({ queryKey: ["chats"], queryFn: () => client.chats.list({ limit: 100 }) });
+  return useQuery({ queryKey: ["chats"], queryFn: () => drawn.then(() => client.chats.list({ limit: 100 })) });
 }
 
 export function useModels(): readonly Model[] {
-  const { data } = useQuery({ queryKey: ["models"], queryFn: () => client.models.list(), staleTime: 30_000 });
+  const { data } = useQuery({ queryKey: ["models"], queryFn: () => drawn.then(() => client.models.list()), staleTime: 30_000 });
   return data ?? [];
 }
 

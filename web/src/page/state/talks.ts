@@ -2,6 +2,7 @@
 
 import { ApiError, Client, type Message, type Tree } from "../../client/index.ts";
 import { newUuid } from "../../client/ids.ts";
+import { drawn } from "../drawn.ts";
 import { fetchOrBegun } from "../early.ts";
 import { openRoom } from "../room/open.ts";
 import type { News, Notice } from "../room/words.ts";
@@ -137,6 +138,7 @@ export function follow(talk: Key, key: Key, run: { id: string; after: number; pa
 /** What came before the events that are read is asked for: how long the answer may become, and since when it is made. */
 async function limitOf(talk: Key, key: Key, runId: string): Promise<void> {
   try {
+    await drawn;
     const { parameters, created_at } = await client.runs.get(runId);
     const limit = parameters["max_tokens"];
     changeNode(talk, key, ({ live }) => ({

@@ -2,6 +2,7 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useState } from "react";
+import { drawnNext } from "../drawn.ts";
 import { link, type Session, session, signIn, wantsName } from "../state/session.ts";
 import { renewer } from "../state/renew.ts";
 import { setState, useStore } from "../state/store.ts";
@@ -29,6 +30,7 @@ export async function begin(): Promise<Who> {
 /** `first` is what `begin` returned. */
 export function App({ first }: { readonly first: Who }): React.ReactNode {
   const [who, setWho] = useState(first);
+  useEffect(drawnNext, []);
   const signedOut = useStore((state) => state.signedOut);
   const queries = useQueryClient();
   const done = useCallback((known: Session) => setWho({ state: "known", session: known }), []);
