@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from headrace.doors.errors import reply
@@ -92,8 +93,13 @@ class Protocol(HttpToolsProtocol):
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See `asyncio.Protocol`."""
-        super().connection_made(transport)
+        """See `HttpToolsProtocol`, whose own way to the addresses makes a socket and asks the kernel seven times."""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _address(transport.get_extra_info("sockname"))
+        self.client = _address(transport.get_extra_info("peername"))
+        self.scheme = "http"  # TLS ends at a proxy
         self._sink = ConnectionSink(transport)
         self._late = self.loop.call_later(HEAD_S, transport.abort)
 
@@ -182,6 +188,10 @@ class Protocol(HttpToolsProtocol):
         cycle.disconnected = True  # the application, which still waits for the body, has nobody to answer
         cycle.message_event.set()
         return True
+
+
+def _address(given: Any) -> tuple[str, int] | None:
+    return (str(given[0]), int(given[1])) if isinstance(given, tuple) else None
 
 
 def _chunks_to(transport: asyncio.Transport) -> Callable[[bytes], None]:
