@@ -1,7 +1,8 @@
 """This module folds a run's events into the message that they make."""
 
 from collections.abc import Iterable
-from typing import assert_never
+from itertools import groupby
+from typing import assert_never, cast
 
 from headrace.core import events
 from headrace.core.messages import ImagePart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
@@ -86,13 +87,14 @@ class Fold:
 
     def feed_all(self, happened: Iterable[events.Event]) -> None:
         """Take the next events of the run, in order. For text, which most of them are, this is the short way."""
-        pieces = self._pieces
-        for event in happened:
-            if type(event) is events.Text and event.delta and self._open is TextPart:
-                self.seq += 1
-                pieces.append(event.delta)
+        for kind, alike in groupby(happened, type):
+            if kind is events.Text:
+                deltas = [event.delta for event in cast("Iterable[events.Text]", alike)]
+                self.seq += len(deltas)
+                self._piece(TextPart, "".join(deltas))
             else:
-                self.feed(event)
+                for event in alike:
+                    self.feed(event)
 
     def _piece(self, kind: type[TextPart | ReasoningPart], delta: str) -> None:
         if not delta:
