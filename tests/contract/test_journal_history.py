@@ -52,7 +52,7 @@ class History:
             assert await reader.until(self.random.randrange(1, 60)) is reader.seen
             reader.cursor.close()
             self.check(run, start, reader.seen)
-            if reader.cursor.ended:
+            if reader.cursor.ended():
                 return
             start = self.random.randrange(start + len(reader.seen) + 1)
 

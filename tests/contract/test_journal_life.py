@@ -41,7 +41,7 @@ async def test_a_run_may_be_sealed_without_entries(journal: Journal) -> None:
     await journal.seal("a", await journal.claim("a"))
     reader = await Reader.of(journal, "a")
     assert await reader.to_the_end() == []
-    assert reader.cursor.ended
+    assert reader.cursor.ended()
 
 
 async def test_a_reader_is_woken_by_seal_and_has_ended_when_it_has_taken_everything(journal: Journal) -> None:
@@ -49,12 +49,12 @@ async def test_a_reader_is_woken_by_seal_and_has_ended_when_it_has_taken_everyth
     quick, slow = await Reader.of(journal, "a"), await Reader.of(journal, "a")
     await quick.until(3)
     await slow.take(2)
-    assert [reader.cursor.ended for reader in (quick, slow)] == [False, False]
+    assert [reader.cursor.ended() for reader in (quick, slow)] == [False, False]
     await journal.seal("a", epoch)
     assert quick.wakes > 0
-    assert [reader.cursor.ended for reader in (quick, slow)] == [True, False]
+    assert [reader.cursor.ended() for reader in (quick, slow)] == [True, False]
     assert await slow.take(2) == numbered(2, 3)
-    assert [reader.cursor.ended for reader in (quick, slow)] == [True, True]
+    assert [reader.cursor.ended() for reader in (quick, slow)] == [True, True]
 
 
 async def test_only_the_newest_epoch_seals(journal: Journal) -> None:
@@ -183,7 +183,7 @@ async def test_readers_of_a_run_that_is_removed_are_cut(journal: Journal) -> Non
     append(journal, "a", epoch, "never shown")
     await journal.remove(["a"])
     assert reader.wakes > 0
-    assert reader.cursor.ended
+    assert reader.cursor.ended()
     assert reader.cursor.take(10) == ()
 
 

@@ -237,7 +237,7 @@ class JournalMachine(RuleBasedStateMachine):
             if model.gone is None and not model.sealed:
                 reader = Reader()
                 cursor = self.run(self.journal.follow(model.run_id, 0, reader.wake))
-                assert not cursor.ended
+                assert not cursor.ended()
                 cursor.close()
 
 

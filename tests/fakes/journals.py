@@ -114,7 +114,7 @@ class Reader:
     async def until(self, count: int) -> list[bytes]:
         """Take until so many entries were shown or the run has ended; return all that were."""
         async with asyncio.timeout(PATIENCE_S):
-            while len(self.seen) < count and not self.cursor.ended:
+            while len(self.seen) < count and not self.cursor.ended():
                 self._woken.clear()
                 if not await self.take():
                     await self._woken.wait()

@@ -130,7 +130,7 @@ class Follower:
                 if len(entries) < TAKE and not (entries and self._old):
                     # fewer than asked for is all there is, but where they come from the store a batch at a time
                     self._old = False
-                    if cursor.ended:
+                    if cursor.ended():
                         self._finish()
                     return
             self._behind = True

@@ -51,10 +51,9 @@ class PacedCursor:
         """See `journal.port.Cursor.load`."""
         await self._cursor.load()
 
-    @property
     def ended(self) -> bool:
         """See `journal.port.Cursor.ended`."""
-        return not self._held and self._cursor.ended
+        return not self._held and self._cursor.ended()
 
     def close(self) -> None:
         """See `journal.port.Cursor.close`."""

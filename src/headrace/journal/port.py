@@ -64,7 +64,6 @@ class Cursor(Protocol):
         """Bring the entries at `position` into memory. Raises `Pruned`."""
         ...
 
-    @property
     def ended(self) -> bool:
         """Whether the run is sealed and every entry has been taken."""
         ...

@@ -26,7 +26,7 @@ from headrace.core.events import Event
 from headrace.formats import native
 from headrace.journal import files
 from headrace.journal.files import Commit, Files, Statement, Sync
-from headrace.journal.live import Batch, Log, LogCursor
+from headrace.journal.live import Batch, Log, LogCursor, show
 from headrace.journal.port import Fenced, Pruned, Stored, UnknownRun
 from headrace.journal.segments import encode_segment
 from headrace.journal.upkeep import Chore, Upkeep, UpkeepSettings
@@ -289,9 +289,13 @@ class SqliteJournal:
         for log in dirty:
             if log.removed:
                 continue
+            # `Log.stage` in line: the path of a token
             first = log.staged
-            pieces.append((log.key, first, log.stage()))
-            shown.append((log, log.staged))
+            fresh = log.entries[first - log.first :]
+            log.staged = staged = first + len(fresh)
+            log.dirty = False
+            pieces.append((log.key, first, fresh))
+            shown.append((log, staged))
             if log.segment is None:
                 log.segment = segment_id
         chore = self._chores.popleft() if self._chores else None
@@ -368,11 +372,8 @@ def _show(stage: _Round) -> None:
         log.committed = upto
     for log in stage.sealed:
         log.sealed = True
-    for log, _ in stage.shown:
-        if log.cursors:
-            log.show()
-    for log in stage.sealed:
-        log.show()
+    show([log for log, _ in stage.shown])
+    show(stage.sealed)
     for done in stage.done:
         if not done.done():
             done.set_result(None)

@@ -98,13 +98,13 @@ def test_a_cursor_has_ended_when_it_has_taken_all_of_a_sealed_log() -> None:
     log = log_of(2)
     cursor = cursor_of(log)
     log.sealed = True
-    assert [cursor.ended, cursor.take(5), cursor.ended] == [False, ALL[:2], True]
+    assert [cursor.ended(), cursor.take(5), cursor.ended()] == [False, ALL[:2], True]
 
 
 def test_a_cursor_of_a_removed_log_has_ended_wherever_it_is() -> None:
     log = log_of(2)
     log.removed = True
-    assert cursor_of(log).ended
+    assert cursor_of(log).ended()
 
 
 def test_a_closed_cursor_holds_nothing() -> None:

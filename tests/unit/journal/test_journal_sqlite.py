@@ -105,7 +105,7 @@ async def test_readers_of_a_run_that_was_cut_are_cut_when_it_is_removed(disk: Di
     journal = await disk.open()
     reader = await Reader.of(journal, "a", 2)
     await journal.remove(["a"])
-    assert reader.cursor.ended
+    assert reader.cursor.ended()
     assert await journal.unsealed() == []
 
 
@@ -302,7 +302,7 @@ async def test_a_run_that_was_folded_after_its_end_is_read_from_the_disk(journal
     assert "a" not in journal.logs
     reader = await Reader.of(journal, "a", 2)
     assert await reader.to_the_end() == numbered(2, 5)
-    assert reader.cursor.ended
+    assert reader.cursor.ended()
     await journal.seal("a", epoch)
     with pytest.raises(Fenced):
         await journal.seal("a", epoch + 1)

@@ -90,7 +90,7 @@ async def get_events(
     await check_owner(house, principal, run_id)
     position = resume_at(last_event_id, after)
     cursor = await house.journal.follow(run_id, position)
-    ended = cursor.ended
+    ended = cursor.ended()
     cursor.close()
     if ended:
         return Response(status_code=204, headers={"headrace-run": run_id})
