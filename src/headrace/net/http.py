@@ -11,7 +11,9 @@ from headrace.net.port import Exchange
 
 __all__ = ["Client"]
 
-_MAX_IDLE = 64  # connections to one origin that wait for the next request
+_MAX_IDLE = 256
+"""Connections to one origin that wait for the next request: a wave of streams ends, and the next one needs none anew."""
+
 _HEADS = 256  # requests' heads that are kept: each run sends one of the few that the settings make
 _METHODS = frozenset(
     {"DELETE", "GET", "PATCH", "POST", "PUT"}

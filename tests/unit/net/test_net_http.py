@@ -220,13 +220,13 @@ async def test_a_connection_is_kept_for_a_while_only() -> None:
     await client.close()
 
 
-async def test_at_most_64_connections_are_kept(client: http.Client) -> None:
+async def test_at_most_256_connections_are_kept(client: http.Client) -> None:
     async with FakeUpstream() as upstream:
         url = f"{upstream.base_url}/models"
-        exchanges = await asyncio.gather(*(client.open("GET", url) for _ in range(70)))
+        exchanges = await asyncio.gather(*(client.open("GET", url) for _ in range(260)))
         await asyncio.gather(*(body(exchange) for exchange in exchanges))
-        assert upstream.connections == 70
-        await upstream.until(lambda: upstream.open_connections == 64)
+        assert upstream.connections == 260
+        await upstream.until(lambda: upstream.open_connections == 256)
 
 
 async def test_connections_are_kept_for_their_own_server_only(client: http.Client) -> None:
