@@ -70,6 +70,7 @@ class Desk:
     async def ask(self, model: str, text: str = "Go on.") -> None:
         """Choose a model of `script`, write and send."""
         await self.page.get_by_role("combobox", name="Model").select_option(f"script/{model}")
+        await expect(self.button("Stop")).to_have_count(0)  # nothing is sent while an answer is being made, or stopped
         await self.field.fill(text)
         await self.field.press("Enter")
 

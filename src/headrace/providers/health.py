@@ -73,6 +73,7 @@ class Watch:
         self._unseen: set[str] = set()
         self._seen = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()  # of providers that were removed and are not closed yet
         self._started = False
         for provider in providers:
             self.add(provider)
@@ -89,7 +90,7 @@ class Watch:
         self._started = False
         await _cancelled(self._tasks.values())
         self._tasks.clear()
-        await asyncio.gather(*(health.provider.close() for health in self._health.values()))
+        await asyncio.gather(*(health.provider.close() for health in self._health.values()), *self._leaving)
 
     def add(self, provider: Provider, *, found_by: FoundBy = "settings") -> None:
         """Take in one more provider. Raises `ValueError` where there is one of its name."""
@@ -122,9 +123,14 @@ class Watch:
         self._suspected.pop(name, None)
         self._unseen.discard(name)
         self._check_seen()
-        task = self._tasks.pop(name, None)
+        leaving = asyncio.create_task(self._left(health.provider, self._tasks.pop(name, None)), name=f"end of {name}")
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.shield(leaving)  # whoever removes it may be ended meanwhile: it is closed all the same
+
+    async def _left(self, provider: Provider, task: asyncio.Task[None] | None) -> None:
         await _cancelled([task] if task is not None else [])
-        await health.provider.close()
+        await provider.close()
 
     def health(self) -> Sequence[Health]:
         """Return what is known of every provider: those of the settings in their order, then the found ones by name."""

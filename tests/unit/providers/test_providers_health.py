@@ -298,6 +298,27 @@ async def test_a_provider_that_is_removed_is_closed_and_asked_no_more(
     assert [(each.provider.name, each.state) for each in watch.health()] == [("stays", "down"), ("gone", "up")]
 
 
+async def test_a_provider_is_closed_although_whoever_removes_it_is_ended(watching: Callable[[Watch], None]) -> None:
+    class Slow(Told):
+        async def close(self) -> None:
+            begun.set()
+            await go_on.wait()
+            self.closed = True
+
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    provider = Slow("slow", [])
+    watch = Watch([provider], intervals_s=NEVER)
+    watching(watch)
+    await watch.start()
+    removal = asyncio.create_task(watch.remove("slow"))
+    await begun.wait()
+    removal.cancel()
+    closing = asyncio.create_task(watch.close())
+    go_on.set()
+    await closing
+    assert provider.closed
+
+
 async def test_nobody_waits_for_a_provider_that_was_removed(watching: Callable[[Watch], None]) -> None:
     class Stuck(Told):
         async def models(self) -> list[Model]:
