@@ -5,7 +5,9 @@ last message, `tokens-rR-nN` N numbered tokens at R a second (`tokens-r0-nN`: as
 """
 
 import asyncio
+import math
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +77,8 @@ class Scripted:
         Goes on after the text of the last message where that is how the script begins; otherwise it starts again.
         """
         clock = asyncio.get_running_loop().time
-        start = clock()
+        # not the loop's own time, which is that of some milliseconds ago: a thing would come before it is due
+        start = time.monotonic()
         batch: list[Event] = []
         for after_s, thing in self._moments(request):
             due = start + after_s
@@ -129,10 +132,10 @@ class Scripted:
         return _tokens(int(numbers[1]), int(numbers[2]))
 
     async def _until(self, due: float | None) -> None:
-        """Return at this time of the loop's clock; with None only `close` ends it, by raising."""
+        """Return at this time of the loop's clock, never before it; with None only `close` ends it, by raising."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        timer = loop.call_at(due, _wake, future) if due is not None else None
+        timer = loop.call_at(math.ceil(due * 1000) / 1000, _wake, future) if due is not None else None
         self._waiting.add(future)
         try:
             await future

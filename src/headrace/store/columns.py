@@ -30,8 +30,9 @@ class Id(TypeDecorator[int]):
         """Return the number, or 0 for one that is out of range."""
         return _in_range(value)
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         """Return what does the same in one call: a turn has twenty ids."""
+        del dialect
         return _in_range
 
 
@@ -50,16 +51,18 @@ class Encoded(TypeDecorator[Any]):
         """Return the value as JSON, None as NULL."""
         return _encoded(value)
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         """Return what does the same in one call."""
+        del dialect
         return _encoded
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Return JSON as the value, NULL as None."""
         return None if value is None else self._decoder.decode(value)
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:
         """Return what does the same in one call."""
+        del dialect, coltype
         decode = self._decoder.decode
         return lambda value: None if value is None else decode(value)
 

@@ -48,7 +48,7 @@ async def test_it_goes_on_where_the_caller_is_cancelled() -> None:
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_what_it_raises_is_raised(waits: bool) -> None:  # noqa: FBT001 - a case of the test
+async def test_what_it_raises_is_raised(*, waits: bool) -> None:
     async def work() -> None:
         if waits:
             await asyncio.sleep(0)
@@ -59,7 +59,7 @@ async def test_what_it_raises_is_raised(waits: bool) -> None:  # noqa: FBT001 - 
 
 
 @pytest.mark.parametrize("goes_on", [False, True])
-async def test_it_may_go_on_after_what_it_waited_for_has_failed(goes_on: bool) -> None:  # noqa: FBT001 - a case of the test
+async def test_it_may_go_on_after_what_it_waited_for_has_failed(*, goes_on: bool) -> None:
     first: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def work() -> str:
