@@ -32,9 +32,7 @@ LINGER_S = 1.0
 class ConnectionSink:
     """The sink of one connection; see `doors.sink.Sink`. Pieces are HTTP/1.1 chunks, as uvicorn would write them."""
 
-    __slots__ = ("_gone", "_resumed", "_transport", "closed", "paused", "write")
-
-    write: Callable[[bytes], None]
+    __slots__ = ("_gone", "_resumed", "_transport", "closed", "paused")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.paused = False
@@ -42,7 +40,6 @@ class ConnectionSink:
         self._transport = transport
         self._resumed: Callable[[], None] | None = None
         self._gone: Callable[[], None] | None = None
-        self.write = _chunks_to(transport)
 
     def attach(self, resumed: Callable[[], None], gone: Callable[[], None]) -> None:
         """See `doors.sink.Sink.attach`."""
@@ -53,6 +50,10 @@ class ConnectionSink:
     def detach(self) -> None:
         """See `doors.sink.Sink.detach`."""
         self._resumed = self._gone = None
+
+    def write(self, data: bytes) -> None:
+        """See `doors.sink.Sink.write`."""
+        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def abort(self) -> None:
         """See `doors.sink.Sink.abort`."""
@@ -71,7 +72,7 @@ class ConnectionSink:
     def close(self) -> None:
         """Note that the connection is gone."""
         self.closed, self.paused = True, False
-        self.write = _nothing
+        self._transport = _GONE
         if self._gone is not None:
             self._gone()
 
@@ -194,17 +195,17 @@ def _address(given: Any) -> tuple[str, int] | None:
     return (str(given[0]), int(given[1])) if isinstance(given, tuple) else None
 
 
-def _chunks_to(transport: asyncio.Transport) -> Callable[[bytes], None]:
-    send = transport.write
+class _Gone(asyncio.Transport):
+    """Stands where a transport was whose connection is gone: uvloop's own would raise then."""
 
-    def write(data: bytes) -> None:
-        send(b"%x\r\n%b\r\n" % (len(data), data))
+    def write(self, data: object) -> None:
+        """Do nothing."""
 
-    return write
+    def abort(self) -> None:
+        """Do nothing."""
 
 
-def _nothing(_data: bytes) -> None:
-    pass
+_GONE = _Gone()
 
 
 def _size(method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> int:

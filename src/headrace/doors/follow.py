@@ -68,7 +68,6 @@ class Follower:
     __slots__ = (
         "_behind",
         "_cursor",
-        "_encode",
         "_encoder",
         "_loading",
         "_loop",
@@ -85,7 +84,6 @@ class Follower:
         self.done: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._encoder = encoder
-        self._encode = encoder.encode
         self._sink = sink
         self._cursor: Cursor | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -112,7 +110,7 @@ class Follower:
         cursor, sink = self._cursor, self._sink
         if cursor is None or self._loading is not None or self._over:
             return
-        encode, now, write = self._encode, self._now, sink.write
+        encoder, now = self._encoder, self._now
         try:
             while not sink.paused:
                 start = cursor.position
@@ -122,11 +120,11 @@ class Follower:
                     self._loading = self._loop.create_task(self._load(cursor), name="load of old events")
                     return
                 if entries:
-                    data = encode(start, entries, merge=self._behind)
+                    data = encoder.encode(start, entries, merge=self._behind)
                     self._behind = False
                     if data:
                         self._moved = now()
-                        write(data)
+                        sink.write(data)
                 if len(entries) < TAKE and not (entries and self._old):
                     # fewer than asked for is all there is, but where they come from the store a batch at a time
                     self._old = False

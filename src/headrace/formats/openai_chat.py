@@ -28,7 +28,7 @@ class Decoder:
     the server failed. `finish_reason` is why the model ended its answer; None until it said so.
     """
 
-    __slots__ = ("_answer", "_failure", "_repeat", "_sse", "done", "finish_reason")
+    __slots__ = ("_answer", "_between", "_failure", "_repeat", "_sse", "done", "finish_reason")
 
     def __init__(self, *, think: bool = True, extras: bool = False) -> None:
         self.done = False
@@ -37,6 +37,7 @@ class Decoder:
         self._answer = Answer(think=think, extras=extras)
         self._repeat = self._answer.repeat
         self._failure: ProviderError | None = None
+        self._between = self._sse.between
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete, in order.
@@ -47,7 +48,7 @@ class Decoder:
         otherwise from the next `feed` or `close`. `done` is true from then on.
         """
         text = self._repeat.text(data)
-        if text and self._sse.between and not self.done:
+        if text and self._between and not self.done:
             return [Text(text)]
         events: list[Event] = []
         if self._failure is None:
@@ -59,6 +60,7 @@ class Decoder:
             except ProviderError as error:
                 self._fail(error, events)
             self.finish_reason = self._answer.finish_reason
+            self._between = self._sse.between
         if self._failure is not None and not events:
             raise self._failure
         return events

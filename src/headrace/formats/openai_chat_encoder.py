@@ -31,6 +31,21 @@ class Encoder:
     left out. For an answer in one piece `skip` all entries of the run, then `reply`.
     """
 
+    __slots__ = (
+        "_after",
+        "_before",
+        "_calls",
+        "_created",
+        "_extras",
+        "_id",
+        "_images",
+        "_include_usage",
+        "_made",
+        "_model",
+        "_plain",
+        "_usage",
+    )
+
     content_type = "text/event-stream"
     kind = "chat.completion.chunk"
 
@@ -195,6 +210,8 @@ def completion_id(run_id: str, prefix: str = "chatcmpl") -> str:
 
 class TextEncoder(Encoder):
     """One reader's stream of a completion of the older kind: text alone."""
+
+    __slots__ = ()
 
     kind = "text_completion"
 

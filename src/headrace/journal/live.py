@@ -47,7 +47,7 @@ class Log:
         self.committed = first
         self.staged = first
         self.entries: list[bytes] = []
-        self.cursors: list[LogCursor] = []
+        self.cursors: tuple[LogCursor, ...] = ()
         self.sealing = False
         self.sealed = False
         self.removed = False
@@ -84,8 +84,7 @@ class Log:
 def show(logs: Iterable[Log]) -> None:
     """Wake the readers of these logs, as `Log.show` does: without a call for each on the path of a token."""
     for log in logs:
-        cursors = log.cursors
-        for cursor in tuple(cursors) if len(cursors) > 1 else cursors:  # waking one may close it: then the loop is over
+        for cursor in log.cursors:
             wake = cursor.wake
             try:
                 wake()
@@ -109,7 +108,7 @@ class LogCursor:
         self._batch: Sequence[bytes] = ()
         self._batch_start = 0
         if wake is not None:
-            log.cursors.append(self)
+            log.cursors = (*log.cursors, self)
 
     def take(self, limit: int) -> Sequence[bytes] | None:
         """See `port.Cursor.take`."""
@@ -144,8 +143,9 @@ class LogCursor:
         """See `port.Cursor.close`."""
         self.wake = _nobody  # `show` may have this cursor on its list already
         self._batch = ()
-        if self in self._log.cursors:
-            self._log.cursors.remove(self)
+        log = self._log
+        if self in log.cursors:
+            log.cursors = tuple(cursor for cursor in log.cursors if cursor is not self)
 
 
 def _nobody() -> None:

@@ -81,21 +81,35 @@ async def _stream(exchange: Exchange, emit: Emit, decoder: Decoder) -> FinishRea
 
 async def _pump(exchange: Exchange, decoder: Decoder, emit: Emit) -> None:
     """Return at the end of the body, or a little after the end of the answer where the server keeps it open."""
-    clock = asyncio.get_running_loop().time
-    feed = decoder.feed
-
-    def take(data: bytes) -> None:
-        events = feed(data)
-        if events:
-            emit(events)
-        if decoder.done:
-            grace.reschedule(clock() + _CLOSE_GRACE_S)
-        elif decoder.finish_reason is not None and grace.when() is None:
-            grace.reschedule(clock() + _USAGE_GRACE_S)
-
     try:
         async with asyncio.timeout(None) as grace:
-            exchange.receive(take)
+            exchange.receive(_Pump(decoder, emit, grace).take)
             await exchange.finished()
     except TimeoutError:
         pass
+
+
+class _Pump:
+    """Takes each piece of a body: an object, as a function within a function is spread over eight places in memory."""
+
+    __slots__ = ("_decoder", "_emit", "_grace")
+
+    def __init__(self, decoder: Decoder, emit: Emit, grace: asyncio.Timeout) -> None:
+        self._decoder = decoder
+        self._emit = emit
+        self._grace = grace
+
+    def take(self, data: bytes) -> None:
+        """Emit what a piece brings; once the answer has ended, wait only a little for what may follow."""
+        decoder = self._decoder
+        events = decoder.feed(data)
+        if events:
+            emit = self._emit
+            emit(events)
+        if decoder.done:
+            self._wait(_CLOSE_GRACE_S)
+        elif decoder.finish_reason is not None and self._grace.when() is None:
+            self._wait(_USAGE_GRACE_S)
+
+    def _wait(self, seconds: float) -> None:
+        self._grace.reschedule(asyncio.get_running_loop().time() + seconds)

@@ -48,8 +48,37 @@ class Run:
     read. `last_sign` is when the provider was last heard of, on the monotonic clock.
     """
 
+    __slots__ = (
+        "_began",
+        "_cause",
+        "_deltas",
+        "_ending",
+        "_epoch",
+        "_first_s",
+        "_journal",
+        "_loading_s",
+        "_loading_since",
+        "_monotonic",
+        "_prepare",
+        "_queued_s",
+        "_reading",
+        "_task",
+        "_told",
+        "_usage",
+        "_world",
+        "durable",
+        "fate",
+        "id",
+        "last_sign",
+        "model",
+        "outcome",
+        "spec",
+        "status",
+    )
+
     def __init__(self, world: World, spec: Spec, epoch: int, prepare: Prepare, reading: Reading) -> None:
         self.spec = spec
+        self.id = spec.run_id
         self.status: Status = "queued"
         self.model: str | None = None
         self.last_sign = world.clock.monotonic()
@@ -76,11 +105,6 @@ class Run:
         known = world.catalogue.known(spec.model)
         self.model = known.id if known is not None else None
         self._journal.append(spec.run_id, epoch, [started(spec, self.model)], 0)
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.spec.run_id
 
     @property
     def began(self) -> float:
@@ -136,7 +160,7 @@ class Run:
             if not happened:
                 return
         try:
-            self._journal.append(self.spec.run_id, self._epoch, happened, int((now - self._began) * 1000))
+            self._journal.append(self.id, self._epoch, happened, int((now - self._began) * 1000))
         except HeadraceError as error:
             self._lost(error)
 

@@ -112,7 +112,7 @@ def test_a_closed_cursor_holds_nothing() -> None:
     first, second = cursor_of(log), cursor_of(log)
     first.close()
     first.close()
-    assert log.cursors == [second]
+    assert log.cursors == (second,)
 
 
 def test_every_reader_is_woken_though_one_fails(caplog: pytest.LogCaptureFixture) -> None:

@@ -153,7 +153,7 @@ async def test_a_run_leaves_no_reader_behind(works: Works) -> None:
     await works.engine.snapshot("r")
     await works.engine.stop("r")
     await works.end()
-    assert works.journal._logs["r"].cursors == []
+    assert not works.journal._logs["r"].cursors
 
 
 # Draining.

@@ -77,7 +77,7 @@ async def test_folding_a_run_lets_go_of_it() -> None:
     await journal.seal("a", epoch)
     made, t = await fold(journal, "a")
     assert (made.parts, made.status, t) == ((TextPart("a"),), "complete", 12)
-    assert journal._logs["a"].cursors == []
+    assert not journal._logs["a"].cursors
 
 
 async def test_an_unknown_run_cannot_be_folded() -> None:
