@@ -18,6 +18,21 @@ from headrace.formats.openai_chat_reply import encode_completion, encode_text, e
 __all__ = ["Encoder", "TextEncoder", "completion_id"]
 
 _DONE = b"data: [DONE]\n\n"
+_CONTENT = b'{"content":'
+_ROLE = b'{"role":"assistant","content":""'
+_NOT_FINISHED = b'},"logprobs":null,"finish_reason":null'
+_UNSHOWN = frozenset(
+    str(kind.__struct_config__.tag)
+    for kind in (
+        events.RunQueued,
+        events.ModelLoading,
+        events.PromptProgress,
+        events.Sources,
+        events.ToolResult,
+        events.Corrections,
+    )
+)
+"""Events that the format has no place for: they need not even be decoded."""
 
 
 class Encoder:
@@ -59,12 +74,12 @@ class Encoder:
         self._images = 0
         self._made: Fold | None = None
         self._extras = Gathered()
-        self._plain = True  # a token is all that its chunk says
-        self._name()
+        self._before = self._after = b""  # what stands around a token, once it is known
+        self._plain = False  # it is known, and a token is all that its chunk says
 
     def start(self) -> bytes:
         """Return the chunk with the role; nothing for a reader that has it already (`skip`)."""
-        return b"" if self._made is not None else self._chunk({"role": "assistant", "content": ""})
+        return b"" if self._made is not None else self._opening()
 
     def skip(self, entries: Sequence[bytes]) -> None:
         """Learn from entries that the reader has already."""
@@ -97,16 +112,22 @@ class Encoder:
 
     def _entry(self, entry: bytes) -> bytes:
         delta = raw_delta(entry)
-        if delta is None:
-            event = native.decode(entry)
-            # what came with nothing that is told goes out by itself, before there is more of it
-            more = isinstance(event, events.Extra) and bool(event.choice or event.delta)
-            before = self._chunk({}) if more and not self._plain else b""
-            self._learn(event)
-            self._plain = not self._extras.waiting
-            return before + self._event(event)
-        if not self._plain:
+        if delta is not None:
+            return self._token(delta)
+        if native.type_of(entry) in _UNSHOWN:
+            return b""
+        event = native.decode(entry)
+        # what came with nothing that is told goes out by itself, before there is more of it
+        more = isinstance(event, events.Extra) and bool(event.choice or event.delta)
+        before = self._chunk({}) if more and self._extras.waiting else b""
+        self._learn(event)
+        return before + self._event(event)
+
+    def _token(self, delta: bytes) -> bytes:
+        if self._extras.waiting:
             return self._chunk({"content": jsontext.decode(delta)})
+        self._surround()
+        self._plain = True
         if not delta.isascii():
             delta = jsontext.encode_ascii(jsontext.decode(delta))
         return b"%b%b%b" % (self._before, delta, self._after)
@@ -114,8 +135,9 @@ class Encoder:
     def _learn(self, event: events.Event) -> None:
         match event:
             case events.RunStarted(model=str(model)) | events.ModelReady(model) | events.ModelSwitched(to=model):
-                self._model = model
-                self._name()
+                if model != self._model:
+                    self._model = model
+                    self._forget()
             case events.Usage():
                 self._usage = event
             case events.ToolCall():
@@ -124,8 +146,9 @@ class Encoder:
                 self._images += 1
             case events.Extra():
                 self._extras.add(event)
+                self._plain = False
                 if event.chunk:
-                    self._name()
+                    self._forget()
             case _:
                 pass
 
@@ -164,20 +187,45 @@ class Encoder:
     def _end(self, terminal: events.Terminal) -> bytes:
         match terminal:
             case events.RunFinished(reason):
-                return self._chunk({}, finish=reason) + self._usage_chunk() + _DONE
+                return self._closing(reason) + self._usage_chunk() + _DONE
             case events.RunFailed() | events.RunStopped() | events.RunInterrupted():
                 return sse.encode(end_error(terminal)) + _DONE
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def _name(self) -> None:
-        """Make what stands around every token, once for each model."""
-        chunk = self._frame([self._choice({"content": "\0"}, None)], None)
-        self._before, _, self._after = chunk.rpartition(b'"\\u0000"')
+    def _forget(self) -> None:
+        """Take note that chunks have other fields from now on."""
+        self._before = self._after = b""
+        self._plain = False
+
+    def _surround(self) -> None:
+        """Make what stands around every token, once for each model, unless it is known."""
+        if not self._before:
+            begin, choices, end = self._frame([], None).partition(b'"choices":[')
+            before, _, after = jsontext.encode_ascii(self._choice({"content": "\0"}, None)).partition(b'"\\u0000"')
+            self._before, self._after = begin + choices + before, after + end
+
+    def _opening(self) -> bytes:
+        """Return the chunk with the role: as a token's chunk, since making one costs as much as ten tokens."""
+        if self._extras.waiting:
+            return self._chunk({"role": "assistant", "content": ""})
+        self._surround()
+        return b"%b%b%b" % (self._before.removesuffix(_CONTENT), _ROLE, self._after)
+
+    def _closing(self, reason: str) -> bytes:
+        """Return the chunk with the reason of the end, likewise."""
+        if self._extras.waiting:
+            return self._chunk({}, finish=reason)
+        self._surround()
+        after = self._after.removeprefix(_NOT_FINISHED)
+        return b'%b{},"logprobs":null,"finish_reason":"%b"%b' % (
+            self._before.removesuffix(_CONTENT),
+            reason.encode(),
+            after,
+        )
 
     def _chunk(self, delta: dict[str, Any], *, finish: str | None = None) -> bytes:
         choice, besides = self._extras.take()
-        self._plain = True
         return self._frame([{**self._choice({**delta, **besides}, finish), **choice}], None)
 
     def _usage_chunk(self) -> bytes:
@@ -218,6 +266,9 @@ class TextEncoder(Encoder):
     def start(self) -> bytes:
         """Return nothing: there are no roles."""
         return b""
+
+    def _closing(self, reason: str) -> bytes:
+        return self._chunk({}, finish=reason)
 
     def reply(self) -> bytes:
         """Return the whole completion; the error where the run did not finish. See `encode_text`."""

@@ -7,6 +7,8 @@ Fields of the upstream's that we have no word for (`logprobs`, `system_fingerpri
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from headrace.core.events import Extra
 from headrace.formats import jsontext
 
@@ -24,6 +26,16 @@ _USAGE = frozenset({"completion_tokens", "prompt_tokens", "total_tokens"})
 """What is known, and comes from the events again."""
 
 
+def _strict(names: frozenset[str], **types: Any) -> type[msgspec.Struct]:
+    fields = [(name, types.get(name, msgspec.Raw), None) for name in sorted(names | types.keys())]
+    return msgspec.defstruct("Strict", fields, forbid_unknown_fields=True)
+
+
+_strict_choice = _strict(_CHOICE, delta=_strict(_DELTA) | None, message=_strict(_DELTA) | None, logprobs=None)
+_check = msgspec.json.Decoder(_strict(_CHUNK, choices=list[_strict_choice] | None, usage=None)).decode  # type: ignore[valid-type]
+"""Takes a chunk that says nothing besides, and builds next to nothing of it; raises for every other."""
+
+
 class Reader:
     """The upstream's side of one answer: chunks in, `extra` out."""
 
@@ -32,6 +44,12 @@ class Reader:
 
     def read(self, data: bytes) -> tuple[Extra, ...]:
         """Return what this chunk (or whole reply) says besides: one event, or none. `data` is JSON."""
+        try:
+            _check(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        else:
+            return ()
         try:
             said = jsontext.decode(data)
         except ValueError:

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headrace.core import events
 from headrace.core.events import Extra
 from headrace.formats import native, sse
@@ -47,6 +50,27 @@ def test_logprobs_come_with_their_token_and_all_of_them_with_the_whole() -> None
     got = [(each["choices"][0]["delta"].get("content"), each["choices"][0]["logprobs"]) for each in stream]
     assert got == [("a", logprob("a")), ("b", logprob("b")), (None, None)]
     assert [each["token"] for each in whole["choices"][0]["logprobs"]["content"]] == ["a", "b"]
+
+
+NAMES = ("content", "delta", "finish_reason", "id", "index", "logprobs", "message", "object", "usage", "x")
+VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.integers(0, 2) | st.just({"content": "a"}) | st.just([]) | st.just({"y": 1})
+)
+OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5)
+
+
+@given(said=OBJECTS, choices=st.none() | st.lists(st.none() | OBJECTS, max_size=3))
+def test_a_chunk_in_which_all_is_known_is_read_as_any_other(said: dict[str, Any], choices: list[Any] | None) -> None:
+    chunk = {**said, "choices": choices}
+    # a name that nobody knows, with nothing to say, has it read name by name
+    assert Reader().read(json.dumps(chunk).encode()) == Reader().read(json.dumps({**chunk, "nothing": None}).encode())
+
+
+def test_a_field_of_the_chunk_may_hold_any_text() -> None:
+    stream, _ = through(chunk({"content": "a"}, system_fingerprint="\0"), chunk({"content": "b"}), chunk({}, "stop"))
+
+    got = [(each["choices"][0]["delta"].get("content"), each["system_fingerprint"]) for each in stream]
+    assert got == [("a", "\0"), ("b", "\0"), (None, "\0")]
 
 
 def test_what_stands_in_every_chunk_does_so_again() -> None:
