@@ -72,10 +72,10 @@ class Follower:
         "_loading",
         "_loop",
         "_moved",
-        "_now",
         "_old",
         "_over",
         "_sink",
+        "_wrote",
         "done",
     )
 
@@ -90,7 +90,7 @@ class Follower:
         self._behind = False
         self._old = False
         self._over = False
-        self._now = loop.time
+        self._wrote = False  # since the last beat; the time itself is not kept for each token
         self._moved = loop.time()
         sink.attach(self._resumed, self._finish)
 
@@ -110,7 +110,7 @@ class Follower:
         cursor, sink = self._cursor, self._sink
         if cursor is None or self._loading is not None or self._over:
             return
-        encoder, now = self._encoder, self._now
+        encoder = self._encoder
         try:
             while not sink.paused:
                 start = cursor.position
@@ -123,7 +123,7 @@ class Follower:
                     data = encoder.encode(start, entries, merge=self._behind)
                     self._behind = False
                     if data:
-                        self._moved = now()
+                        self._wrote = True
                         sink.write(data)
                 if len(entries) < TAKE and not (entries and self._old):
                     # fewer than asked for is all there is, but where they come from the store a batch at a time
@@ -140,6 +140,9 @@ class Follower:
 
     def beat(self, now: float) -> None:
         """Keep a quiet connection alive, and cut one off that has not moved for `STALL_S`."""
+        if self._wrote:
+            self._wrote = False
+            self._moved = now
         if self._sink.paused:
             if now - self._moved > STALL_S:
                 self._sink.abort()
@@ -157,11 +160,11 @@ class Follower:
         self._finish()
 
     def _write(self, data: bytes) -> None:
-        self._moved = self._now()
+        self._moved = self._loop.time()
         self._sink.write(data)
 
     def _resumed(self) -> None:
-        self._moved = self._now()
+        self._moved = self._loop.time()
         self.wake()
 
     def _finish(self) -> None:

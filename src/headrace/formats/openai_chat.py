@@ -25,19 +25,19 @@ class Decoder:
     With `think` a `<think>` block at the very start of the text becomes `reasoning` (see `think.Splitter`), unless the
     server tells thoughts apart by itself; leave it off for an answer that goes on from an earlier one. With `extras`
     what is said besides is told, too (`events.Extra`). `done` says that nothing more will be read: `[DONE]` came, or
-    the server failed. `finish_reason` is why the model ended its answer; None until it said so.
+    the server failed. `finish_reason` is why the model ended its answer; None until it said so. `repeat` tells the text of
+    bytes that are a chunk like the last: for those `feed` returns that text, and changes nothing.
     """
 
-    __slots__ = ("_answer", "_between", "_failure", "_repeat", "_sse", "done", "finish_reason")
+    __slots__ = ("_answer", "_failure", "_sse", "done", "finish_reason", "repeat")
 
     def __init__(self, *, think: bool = True, extras: bool = False) -> None:
         self.done = False
         self.finish_reason: FinishReason | None = None
         self._sse = sse.Decoder()
         self._answer = Answer(think=think, extras=extras)
-        self._repeat = self._answer.repeat
+        self.repeat = self._answer.repeat
         self._failure: ProviderError | None = None
-        self._between = self._sse.between
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete, in order.
@@ -47,8 +47,8 @@ class Decoder:
         (`upstream_closed`), once the events before it have been returned: from the same call when there were none,
         otherwise from the next `feed` or `close`. `done` is true from then on.
         """
-        text = self._repeat.text(data)
-        if text and self._between and not self.done:
+        text = self.repeat.text(data)
+        if text:
             return [Text(text)]
         events: list[Event] = []
         if self._failure is None:
@@ -60,7 +60,7 @@ class Decoder:
             except ProviderError as error:
                 self._fail(error, events)
             self.finish_reason = self._answer.finish_reason
-            self._between = self._sse.between
+            self.repeat.open = self._sse.between and not self.done
         if self._failure is not None and not events:
             raise self._failure
         return events
@@ -83,6 +83,7 @@ class Decoder:
         events: list[Event] = []
         if not self.done:
             self.done = True
+            self.repeat.open = False
             self._answer.end(events)
             if self.finish_reason is None:
                 self._failure = _unexplained()

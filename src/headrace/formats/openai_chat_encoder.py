@@ -35,7 +35,13 @@ _UNSHOWN = frozenset(
 """Events that the format has no place for: they need not even be decoded."""
 
 
-class Encoder:
+class _Hot:
+    """What a token touches, side by side in memory: a base class's slots come first, and by themselves they are sorted."""
+
+    __slots__ = ("_after", "_before", "_plain")
+
+
+class Encoder(_Hot):
     """One reader's stream of chunks.
 
     `completion_id`, `model` and `created` (seconds since 1970) stand in every chunk; the model's name follows the run's
@@ -47,8 +53,6 @@ class Encoder:
     """
 
     __slots__ = (
-        "_after",
-        "_before",
         "_calls",
         "_created",
         "_extras",
@@ -57,7 +61,6 @@ class Encoder:
         "_include_usage",
         "_made",
         "_model",
-        "_plain",
         "_usage",
     )
 

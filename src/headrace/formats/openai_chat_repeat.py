@@ -17,23 +17,30 @@ _TRIES = 8
 
 
 class Repeat:
-    """What the chunks of one answer share. `text_alone` returns the text of a chunk that says nothing else, or ''."""
+    """What the chunks of one answer share. `text_alone` returns the text of a chunk that says nothing else, or ''.
 
-    __slots__ = ("_after", "_before", "_text_alone", "_tries")
+    `open` is for whoever reads the frames to set: whether the last byte before ended a frame, and another may follow.
+    """
+
+    __slots__ = ("_after", "_before", "_text_alone", "_tries", "open")
 
     def __init__(self, text_alone: Callable[[bytes], str]) -> None:
         self._text_alone = text_alone
         self._before = b""
         self._after = b""
         self._tries = 0
+        self.open = True
 
     def text(self, frame: bytes) -> str:
-        """Return the text of a frame that is the learned one but for its text; '' for any other.
-
-        `frame` stands for itself: the stream's last byte before it ended a frame.
-        """
+        """Return the text of a frame that is the learned one but for its text; '' for any other, or while not `open`."""
         before, after = self._before, self._after
-        if before and frame.startswith(before) and frame.endswith(after) and len(frame) <= MAX_FRAME_BYTES:
+        if (
+            before
+            and self.open
+            and frame.startswith(before)
+            and frame.endswith(after)
+            and len(frame) <= MAX_FRAME_BYTES
+        ):
             try:
                 text = frame[len(before) : -len(after)].decode()
             except UnicodeDecodeError:

@@ -142,7 +142,13 @@ class Reply:
             self.pause()
 
 
-class Connection(asyncio.Protocol):
+class _Hot(asyncio.Protocol):
+    """What a token touches, side by side in memory: a base class's slots come first, and by themselves they are sorted."""
+
+    __slots__ = ("_between", "deliver")
+
+
+class Connection(_Hot):
     """One TCP connection to an origin: a request at a time, its reply, and perhaps the next.
 
     `released` is called when a reply is complete and the connection may be used again, `lost` when it is gone.
@@ -150,7 +156,6 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
-        "_between",
         "_complete",
         "_extra",
         "_headers",
@@ -162,7 +167,6 @@ class Connection(asyncio.Protocol):
         "_reusable",
         "_transport",
         "_until_eof",
-        "deliver",
         "on_body",
         "origin",
     )

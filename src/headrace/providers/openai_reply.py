@@ -3,7 +3,7 @@
 import asyncio
 
 from headrace.core.errors import ProviderError
-from headrace.core.events import FinishReason
+from headrace.core.events import FinishReason, Text
 from headrace.formats.openai_chat import Decoder, decode_reply, error_of
 from headrace.net.port import Exchange
 from headrace.providers.port import Emit
@@ -92,19 +92,24 @@ async def _pump(exchange: Exchange, decoder: Decoder, emit: Emit) -> None:
 class _Pump:
     """Takes each piece of a body: an object, as a function within a function is spread over eight places in memory."""
 
-    __slots__ = ("_decoder", "_emit", "_grace")
+    __slots__ = ("_decoder", "_emit", "_grace", "_repeat")
 
     def __init__(self, decoder: Decoder, emit: Emit, grace: asyncio.Timeout) -> None:
         self._decoder = decoder
+        self._repeat = decoder.repeat
         self._emit = emit
         self._grace = grace
 
     def take(self, data: bytes) -> None:
         """Emit what a piece brings; once the answer has ended, wait only a little for what may follow."""
+        text = self._repeat.text(data)
+        emit = self._emit
+        if text:  # the path of a token
+            emit([Text(text)])
+            return
         decoder = self._decoder
         events = decoder.feed(data)
         if events:
-            emit = self._emit
             emit(events)
         if decoder.done:
             self._wait(_CLOSE_GRACE_S)

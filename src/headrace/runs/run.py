@@ -41,7 +41,13 @@ class World(msgspec.Struct, frozen=True):
     observers: tuple[Observer, ...]
 
 
-class Run:
+class _Hot:
+    """What a token touches, side by side in memory: a base class's slots come first, and by themselves they are sorted."""
+
+    __slots__ = ("_began", "_deltas", "_ending", "_epoch", "_journal", "_monotonic", "id", "last_sign", "status")
+
+
+class Run(_Hot):
     """A run that goes on. Made by the engine.
 
     `fate` is resolved with the first token or the end, whichever comes first; `durable` once the terminal event can be
@@ -49,16 +55,10 @@ class Run:
     """
 
     __slots__ = (
-        "_began",
         "_cause",
-        "_deltas",
-        "_ending",
-        "_epoch",
         "_first_s",
-        "_journal",
         "_loading_s",
         "_loading_since",
-        "_monotonic",
         "_prepare",
         "_queued_s",
         "_reading",
@@ -68,12 +68,9 @@ class Run:
         "_world",
         "durable",
         "fate",
-        "id",
-        "last_sign",
         "model",
         "outcome",
         "spec",
-        "status",
     )
 
     def __init__(self, world: World, spec: Spec, epoch: int, prepare: Prepare, reading: Reading) -> None:

@@ -16,6 +16,7 @@ from headrace.formats.openai_chat_repeat import Repeat
 
 HEAD: dict[str, Any] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 FRAME = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
+DONE = b"data: [DONE]\n\n"
 TEXTS = [
     "a",
     " b",
@@ -122,6 +123,24 @@ def test_a_frame_that_was_begun_before_is_not_taken_for_a_repeat() -> None:
     assert decoder.feed(b"event: error\n") == []
     with pytest.raises(ProviderError):
         decoder.feed(FRAME % b"b")
+
+
+@pytest.mark.parametrize(
+    "end", [DONE, (FRAME % b"").replace(b"null", b'"stop"') + DONE], ids=["without a reason", "with one"]
+)
+def test_what_repeats_after_the_end_is_not_read(end: bytes) -> None:
+    decoder = Decoder(think=False)
+    assert decoder.feed(FRAME % b"a") == [Text("a")]
+    assert decoder.feed(FRAME % b"b" + end) == [Text("b")]
+    assert (decoder.done, decoder.repeat.text(FRAME % b"c")) == (True, "")
+
+
+def test_what_repeats_after_the_body_was_closed_is_not_read() -> None:
+    decoder = Decoder(think=False)
+    assert decoder.feed(FRAME % b"a") == [Text("a")]
+    with pytest.raises(ProviderError):
+        decoder.close()
+    assert decoder.repeat.text(FRAME % b"b") == ""
 
 
 def test_a_repeated_chunk_is_known_without_being_decoded() -> None:

@@ -20,6 +20,9 @@ _TOKEN = re.compile(rb'[" ](\d{12,19})(?=["\\])')
 _TAIL = 64  # bytes that may hold the beginning of a token
 _SAMPLE = 4  # every fourth token's delay is kept
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
+_QUIET_S = 1.5  # longer than the pause between two rounds of a server's upkeep
+_QUIET_TRIES = 10
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +97,10 @@ class _Reader(asyncio.Protocol):
 
 
 async def run(job: Job, port: int, request: Callable[[int], bytes], pids: Sequence[int]) -> Figures:
-    """Run a job against a server on loopback; `request(number)` is the whole request of a stream."""
+    """Run a job against a server on loopback; `request(number)` is the whole request of a stream.
+
+    What the server does once the streams have ended (folding, checkpoints) counts: this returns when it is done.
+    """
     loop, sums = asyncio.get_running_loop(), _Sums()
     spent, peak = _usage(pids)
     done = []
@@ -108,6 +114,7 @@ async def run(job: Job, port: int, request: Callable[[int], bytes], pids: Sequen
     while not all(future.done() for future in done) and loop.time() < deadline:
         peak = max(peak, _usage(pids)[1])
         await asyncio.wait(done, timeout=0.2)
+    await _quiet(pids)
     return Figures(
         streams=job.streams,
         complete=sums.complete,
@@ -119,6 +126,15 @@ async def run(job: Job, port: int, request: Callable[[int], bytes], pids: Sequen
         first_ms_p99=_quantile(sums.firsts, 0.99),
         memory_mb=round(peak / 1e6, 1),
     )
+
+
+async def _quiet(pids: Sequence[int]) -> None:
+    """Return once these processes do next to nothing, or after `_QUIET_TRIES` looks."""
+    for _ in range(_QUIET_TRIES):
+        spent = _usage(pids)[0]
+        await asyncio.sleep(_QUIET_S)
+        if _usage(pids)[0] - spent < 2 * _TICK_S:
+            return
 
 
 def _usage(pids: Sequence[int]) -> tuple[float, int]:

@@ -58,7 +58,6 @@ async def measure(speed: Speed, folder: Path) -> list[Row]:
                 request = _post("/v1/chat/completions", {"model": name, "stream": True, "messages": []})
                 figures = await load.run(job, reference.port, lambda _, request=request: request, reference.pids)  # type: ignore[misc]
                 rows.append(Row("nginx", figures))
-            # what is done after the end of a job counts in the next one: so each comes first in turn
             jobs = {"headrace": _turns, "headrace as openai": _completions}
             doors = sorted(jobs, reverse=number % 2 == 1)
             rows += [Row(door, await jobs[door](job, server, name)) for door in doors]
