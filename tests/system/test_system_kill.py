@@ -135,7 +135,7 @@ def check_log(frames: list[Frame]) -> None:
 
 def model_in(frames: list[Frame]) -> str | None:
     """Return who is known to have answered: a run that was cut before its provider was looked at says nothing of it."""
-    told = [frame.data["model"] for frame in frames if frame.event in ("run.started", "model.ready")]
+    told = [frame.data.get("model") for frame in frames if frame.event in ("run.started", "model.ready")]
     return next((model for model in reversed(told) if model), None)
 
 
