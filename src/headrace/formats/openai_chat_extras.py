@@ -5,6 +5,7 @@ Fields of the upstream's that we have no word for (`logprobs`, `system_fingerpri
 """
 
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -27,12 +28,14 @@ _USAGE = frozenset({"completion_tokens", "prompt_tokens", "total_tokens"})
 
 
 def _strict(names: frozenset[str], **types: Any) -> type[msgspec.Struct]:
+    """Return a type of these names, of which those in `types` have another type than anything; any more are refused."""
     fields = [(name, types.get(name, msgspec.Raw), None) for name in sorted(names | types.keys())]
     return msgspec.defstruct("Strict", fields, forbid_unknown_fields=True)
 
 
-_strict_choice = _strict(_CHOICE, delta=_strict(_DELTA) | None, message=_strict(_DELTA) | None, logprobs=None)
-_check = msgspec.json.Decoder(_strict(_CHUNK, choices=list[_strict_choice] | None, usage=None)).decode  # type: ignore[valid-type]
+_delta = _strict(_DELTA) | None
+_choices = GenericAlias(list, (_strict(_CHOICE, delta=_delta, message=_delta, logprobs=None),))
+_check = msgspec.json.Decoder(_strict(_CHUNK, choices=_choices | None, usage=None)).decode
 """Takes a chunk that says nothing besides, and builds next to nothing of it; raises for every other."""
 
 
