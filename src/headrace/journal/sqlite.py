@@ -4,6 +4,7 @@ All events that all runs append in one turn of the event loop go down as one row
 then, the readers of those runs are woken. While a commit is under way the next one gathers, so the busier the server,
 the more events share a commit. `normal`: committed on the loop's own thread, which costs tens of microseconds and
 survives the death of the process. `full`: committed in a thread and synced to the disk, which survives a power cut.
+Where many runs share each commit, the next one waits `GATHER_S` for more of them, as PostgreSQL's `commit_delay` does.
 
 A commit that fails (a full disk) shows nothing: it is tried again, the same bytes, until it succeeds; appending is
 refused once `STUCK_ENTRIES` wait.
@@ -35,6 +36,10 @@ __all__ = ["SqliteJournal", "Stuck"]
 
 STUCK_ENTRIES = 200_000
 """Entries that may wait for a disk that refuses them: some tens of megabytes."""
+
+GATHER_S = 0.003
+GATHER_RUNS = 4
+"""A commit of so many runs or more is followed by one that gathers for `GATHER_S`; of fewer, by one that goes at once."""
 
 RETRY_S = 0.5
 CHORE_PAUSE_S = 0.002
@@ -81,6 +86,8 @@ class SqliteJournal:
         self._done: list[asyncio.Future[None]] = []
         self._chores: deque[Chore] = deque()
         self._scheduled = False
+        self._gathering: asyncio.TimerHandle | None = None
+        self._busy = False
         self._held = False
         self._under_way: _Round | None = None
         self._waiting = 0
@@ -149,8 +156,11 @@ class SqliteJournal:
             log.dirty = True
             self._dirty.append(log)
             if not self._scheduled:
-                self._scheduled = True
-                self._loop.call_soon(self._commit)
+                if self._busy:
+                    self._scheduled = True
+                    self._gathering = self._loop.call_later(GATHER_S, self._commit)
+                else:
+                    self._schedule()
 
     def committed(self, run_id: str) -> int:
         """See `port.Journal.committed`."""
@@ -264,6 +274,11 @@ class SqliteJournal:
     # The commit.
 
     def _schedule(self) -> None:
+        """Commit at the end of this turn of the loop: somebody waits, or nothing else is there to be gathered."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+            self._scheduled = False
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._commit)
@@ -276,6 +291,7 @@ class SqliteJournal:
 
     def _commit(self) -> None:
         self._scheduled = False
+        self._gathering = None
         if self._held or self._under_way is not None:
             return  # `hold` and `_landed` schedule the next one
         stage = self._stage()
@@ -302,6 +318,7 @@ class SqliteJournal:
         statements, self._statements = self._statements, []
         if chore is not None:
             statements.extend(chore.statements)
+        self._busy = len(pieces) >= GATHER_RUNS
         sealed, self._sealing = self._sealing, []
         done, self._done = self._done, []
         segment = encode_segment(pieces) if pieces else None

@@ -22,6 +22,7 @@ from fakes.journals import (
     until,
 )
 from headrace.core.clock import SystemClock
+from headrace.journal import sqlite
 from headrace.journal.port import Fenced, Pruned, Stored, UnknownRun
 from headrace.journal.segments import Torn
 from headrace.journal.sqlite import SqliteJournal
@@ -240,6 +241,65 @@ async def test_commits_that_are_held_gather(disk: Disk, journal: SqliteJournal) 
     journal.hold(held=False)
     assert await reader.until(50) == numbered(0, 50)
     assert count(disk, "segments") == 1
+
+
+async def busy(journal: SqliteJournal, runs: int) -> int:
+    """Let so many runs share a commit, and return the epoch of `run 0`."""
+    epochs = [await run_of(journal, f"run {number}", 0) for number in range(runs)]
+    for number, epoch in enumerate(epochs):
+        append(journal, f"run {number}", epoch, "0")
+    await until(lambda: all(journal.committed(f"run {number}") for number in range(runs)))
+    return epochs[0]
+
+
+async def turns_of_the_loop() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy journal gather for longer than any test lasts."""
+    monkeypatch.setattr(sqlite, "GATHER_S", 3600.0)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_follows_a_commit_of_many_runs_gathers(journal: SqliteJournal) -> None:
+    epoch = await busy(journal, sqlite.GATHER_RUNS)
+    append(journal, "run 0", epoch, "1")
+    await turns_of_the_loop()
+    assert journal.committed("run 0") == 1
+
+
+async def test_what_gathers_is_committed_in_time(journal: SqliteJournal) -> None:
+    epoch = await busy(journal, sqlite.GATHER_RUNS)
+    append(journal, "run 0", epoch, "1")
+    await until(lambda: journal.committed("run 0") == 2)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_follows_a_commit_of_few_runs_goes_at_once(journal: SqliteJournal) -> None:
+    epoch = await busy(journal, sqlite.GATHER_RUNS - 1)
+    for number in range(1, 4):
+        append(journal, "run 0", epoch, str(number))
+        await until(lambda wanted=number + 1: journal.committed("run 0") == wanted)  # type: ignore[misc]
+
+
+@pytest.mark.usefixtures("patient")
+async def test_nobody_waits_for_what_gathers(journal: SqliteJournal) -> None:
+    epoch = await busy(journal, sqlite.GATHER_RUNS)
+    append(journal, "run 0", epoch, "1")
+    async with asyncio.timeout(PATIENCE_S):
+        await journal.seal("run 1", 1)
+    assert journal.committed("run 0") == 2
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_gathers_is_kept_when_the_journal_is_closed(disk: Disk, journal: SqliteJournal) -> None:
+    epoch = await busy(journal, sqlite.GATHER_RUNS)
+    append(journal, "run 0", epoch, "1")
+    await journal.close()
+    assert await (await disk.open()).read("run 0") == numbered(0, 2)
 
 
 async def test_holding_waits_for_the_commit_under_way_and_for_no_other(journal: SqliteJournal) -> None:
