@@ -14,14 +14,14 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --custom-compile
 UNCHECKED := $(if $(filter check,$(MAKECMDGOALS)),--ignore tests/unit --ignore tests/contract)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run page test check bench docs tiny-model lock clean
+.PHONY: help setup run page compiled test check bench docs tiny-model lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
 
-setup: $(DEV) ## Make .venv with everything that running and developing need
+setup: $(DEV) compiled ## Make .venv with everything that running and developing need
 
-run: $(RUNTIME) ## Start the server: make run [PORT=8000] [MODEL=file.gguf] [CONFIG=headrace.toml] [HOST=] [DATA=data]
+run: $(RUNTIME) compiled ## Start the server: make run [PORT=8000] [MODEL=file.gguf] [CONFIG=headrace.toml] [HOST=] [DATA=data]
 	@$(BIN)/python tools/build_page.py || echo "The server starts without it." >&2
 	@exec env $(if $(CONFIG),,HEADRACE_DATA_DIR="$${HEADRACE_DATA_DIR-data}") $(BIN)/headrace serve \
 		$(if $(CONFIG),--config "$(CONFIG)") $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)") \
@@ -30,11 +30,14 @@ run: $(RUNTIME) ## Start the server: make run [PORT=8000] [MODEL=file.gguf] [CON
 page: $(RUNTIME) ## Build the page of web/ where its sources have changed
 	@$(BIN)/python tools/build_page.py
 
-test: $(DEV) page ## Run every test
+compiled: $(RUNTIME) ## Compile the path of a token where its sources have changed and there is a C compiler
+	@$(BIN)/python tools/compile.py
+
+test: $(DEV) page compiled ## Run every test
 	@tools/test_packages.sh
 	$(BIN)/pytest -n 2 $(UNCHECKED)
 
-check: $(DEV) ## Format, lint, types, layers, mirror, unit and contract tests
+check: $(DEV) compiled ## Format, lint, types, layers, mirror, unit and contract tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -42,7 +45,7 @@ check: $(DEV) ## Format, lint, types, layers, mirror, unit and contract tests
 	$(BIN)/python tools/check_mirror.py
 	$(BIN)/pytest tests/unit tests/contract -n auto
 
-bench: $(DEV) ## Measure CPU per token against nginx passing the same bytes through
+bench: $(DEV) compiled ## Measure CPU per token against nginx passing the same bytes through
 	$(BIN)/headrace bench
 
 docs: $(DEV) ## Write the generated pages of docs/ anew
@@ -53,11 +56,11 @@ tiny-model: $(DEV) ## Make the built-in model anew, from nothing but tools/tiny_
 
 lock: ## Resolve pyproject.toml into requirements/*.txt with hashes; needs uv
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: install it, or name it with UV=path" >&2; exit 1; }
-	$(LOCK) --group build -o requirements/runtime.txt
-	$(LOCK) --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --group build --group compile -o requirements/runtime.txt
+	$(LOCK) --group build --group compile --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean: ## Remove .venv and every cache; data stays
-	rm -rf $(VENV) web/node_modules src/headrace/doors/page/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist
+	rm -rf $(VENV) web/node_modules src/headrace/doors/page/dist src/headrace/_compiled .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist
 	find src tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are written last, so that an install that was cut is done again.

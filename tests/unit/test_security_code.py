@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from headrace.compiled import FOLDER
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "headrace"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -133,7 +135,9 @@ def test_no_archive_is_unpacked_by_the_names_in_it() -> None:
 def test_what_is_shipped_is_code_and_what_it_reads() -> None:
     files = [path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     page = {path for path in files if path.is_relative_to(SOURCE / "doors" / "page" / "dist")}
-    assert {path.suffix for path in files if path not in page} - SUFFIXES == set()
+    compiled = {path for path in files if path.is_relative_to(FOLDER)}  # by `make`, from what is here
+    assert {path.suffix for path in files if path not in page | compiled} - SUFFIXES == set()
+    assert {path.suffix for path in compiled} - {".so", ".txt"} == set()
     assert {path.suffix for path in page} - PAGE_SUFFIXES == set()
     assert [path for path in (ROOT / "src").iterdir() if path.name not in {"headrace", "__pycache__"}] == []
     # what Python would run by itself at every start

@@ -1,23 +1,20 @@
-"""This module lets the doors write to a connection of uvicorn directly: the ASGI adapter of `doors.sink`.
+"""This module is uvicorn's HTTP/1.1 with a connection's sink for the doors to write to (see sink.py).
 
-Requests, heads and ends go through ASGI as usual; only the pieces of a stream's body take the short way, from the
-follower into the transport in one call. Measured against ASGI's `send` it saves a coroutine and a task switch a token,
-and it gives what ASGI does not: whether the reader is behind, when it is gone, and a way to cut it off.
-
-It also bounds what uvicorn reads of a request beside the body, and how long that takes, and passes no trailer on as if it were a header.
+It also bounds what uvicorn reads of a request beside the body, and how long that takes, and passes no trailer on as if it
+were a header.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from headrace.app.sink import ConnectionSink
 from headrace.doors.errors import reply
 from headrace.doors.sink import SCOPE_KEY
 
-__all__ = ["HEAD_S", "MAX_HEAD", "ConnectionSink", "Protocol"]
+__all__ = ["HEAD_S", "MAX_HEAD", "Protocol"]
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head, its first line and all headers; also of what else is no body: trailers, chunk sizes."""
@@ -27,54 +24,6 @@ HEAD_S = 30.0
 
 LINGER_S = 1.0
 """How long a connection that was refused is kept, so that a client that is still sending gets to read why."""
-
-
-class ConnectionSink:
-    """The sink of one connection; see `doors.sink.Sink`. Pieces are HTTP/1.1 chunks, as uvicorn would write them."""
-
-    __slots__ = ("_gone", "_resumed", "_transport", "closed", "paused")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.paused = False
-        self.closed = False
-        self._transport = transport
-        self._resumed: Callable[[], None] | None = None
-        self._gone: Callable[[], None] | None = None
-
-    def attach(self, resumed: Callable[[], None], gone: Callable[[], None]) -> None:
-        """See `doors.sink.Sink.attach`."""
-        self._resumed, self._gone = resumed, gone
-        if self.closed:
-            gone()
-
-    def detach(self) -> None:
-        """See `doors.sink.Sink.detach`."""
-        self._resumed = self._gone = None
-
-    def write(self, data: bytes) -> None:
-        """See `doors.sink.Sink.write`."""
-        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def abort(self) -> None:
-        """See `doors.sink.Sink.abort`."""
-        self._transport.abort()
-
-    def pause(self) -> None:
-        """Note that the transport's buffer is full."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """Note that it has room again."""
-        self.paused = False
-        if self._resumed is not None:
-            self._resumed()
-
-    def close(self) -> None:
-        """Note that the connection is gone."""
-        self.closed, self.paused = True, False
-        self._transport = _GONE
-        if self._gone is not None:
-            self._gone()
 
 
 class _TooLong(Exception):
@@ -193,19 +142,6 @@ class Protocol(HttpToolsProtocol):
 
 def _address(given: Any) -> tuple[str, int] | None:
     return (str(given[0]), int(given[1])) if isinstance(given, tuple) else None
-
-
-class _Gone(asyncio.Transport):
-    """Stands where a transport was whose connection is gone: uvloop's own would raise then."""
-
-    def write(self, data: object) -> None:
-        """Do nothing."""
-
-    def abort(self) -> None:
-        """Do nothing."""
-
-
-_GONE = _Gone()
 
 
 def _size(method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> int:

@@ -106,7 +106,10 @@ class Files:
     def row(self, run_id: str) -> Row | None:
         """Return what is stored of a run. For the loop's thread."""
         found = self._lookups.execute(SELECT_RUN, (run_id,)).fetchone()
-        return Row(*found) if found is not None else None
+        if found is None:
+            return None
+        key, epoch, entries, sealed_at, pruned = found
+        return Row(key, epoch, entries, sealed_at, bool(pruned))
 
     def unsealed(self) -> list[Found]:
         """Return the runs that are not sealed. For the loop's thread, at start."""

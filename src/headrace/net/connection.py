@@ -13,7 +13,7 @@ asked for, so the connection is thrown away rather than its bytes be taken for t
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -142,7 +142,7 @@ class Reply:
             self.pause()
 
 
-class _Hot(asyncio.Protocol):
+class _Hot:
     """What a token touches, side by side in memory: a base class's slots come first, and by themselves they are sorted."""
 
     __slots__ = ("_between", "deliver")
@@ -151,11 +151,11 @@ class _Hot(asyncio.Protocol):
 class Connection(_Hot):
     """One TCP connection to an origin: a request at a time, its reply, and perhaps the next.
 
+    It is an `asyncio.Protocol` in all but name, as a compiled class cannot have a base that is not.
     `released` is called when a reply is complete and the connection may be used again, `lost` when it is gone.
     """
 
     __slots__ = (
-        "__weakref__",
         "_complete",
         "_extra",
         "_headers",
@@ -189,7 +189,7 @@ class Connection(_Hot):
         self._complete = False
         self._reusable = False
         self.on_body = self._pieces.append
-        self._parser = HttpResponseParser(self)
+        self._parser: Any = HttpResponseParser(self)
         self._between = False  # whether a chunk of a body was the last thing that came, and is complete
         self.deliver: Receive = _nothing  # what takes the body
 
@@ -234,6 +234,15 @@ class Connection(_Hot):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+
+    def eof_received(self) -> None:
+        """Have the transport closed: a server that sends no more is not asked again."""
+
+    def pause_writing(self) -> None:
+        """Do nothing: a request is written in one piece."""
+
+    def resume_writing(self) -> None:
+        """Do nothing."""
 
     def data_received(self, data: bytes) -> None:
         """Take one read and hand its body on: the hot path."""
@@ -282,7 +291,7 @@ class Connection(_Hot):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the reply that was under way: well where its end is the connection's, otherwise as closed."""
         reply, self._reply = self._reply, None
-        del self._parser  # it refers back to this object
+        self._parser = None  # it refers back to this object
         self._between = False
         self.deliver = _nothing
         self._lost(self)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import cast
 
 from headrace.core.errors import ProviderError, SettingsError
 from headrace.net.connection import Connection, Reply
@@ -23,7 +24,7 @@ _METHODS = frozenset(
 class Client:
     """Opens exchanges over plain TCP and keeps connections for the next ones; fills `net.port.Transport`.
 
-    At most 64 connections to one server wait for the next request, `idle_s` each.
+    At most 256 connections to one server wait for the next request, `idle_s` each.
 
     A kept connection may die just as it is used: where it brought no byte of the reply, the request is sent once
     more over a new one.
@@ -61,9 +62,10 @@ class Client:
 
     async def _connect(self, origin: Origin) -> Connection:
         connection = Connection(origin, self._keep, self._forget)
+        protocol = cast("asyncio.Protocol", connection)
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                await asyncio.get_running_loop().create_connection(lambda: connection, origin.host, origin.port)
+                await asyncio.get_running_loop().create_connection(lambda: protocol, origin.host, origin.port)
         except (OSError, UnicodeError) as error:
             raise refused(origin, error) from error
         self._open.add(connection)
