@@ -20,6 +20,7 @@ from fakes.journals import (
     run_of,
     sealed_run_of,
     until,
+    until_committed,
 )
 from headrace.core.clock import SystemClock
 from headrace.journal import sqlite
@@ -274,7 +275,7 @@ async def test_what_follows_a_commit_of_many_runs_gathers(journal: SqliteJournal
 async def test_what_gathers_is_committed_in_time(journal: SqliteJournal) -> None:
     epoch = await busy(journal, sqlite.GATHER_RUNS)
     append(journal, "run 0", epoch, "1")
-    await until(lambda: journal.committed("run 0") == 2)
+    await until_committed(journal, "run 0", 2)
 
 
 @pytest.mark.usefixtures("patient")
@@ -282,7 +283,7 @@ async def test_what_follows_a_commit_of_few_runs_goes_at_once(journal: SqliteJou
     epoch = await busy(journal, sqlite.GATHER_RUNS - 1)
     for number in range(1, 4):
         append(journal, "run 0", epoch, str(number))
-        await until(lambda wanted=number + 1: journal.committed("run 0") == wanted)  # type: ignore[misc]
+        await until_committed(journal, "run 0", number + 1)
 
 
 @pytest.mark.usefixtures("patient")
