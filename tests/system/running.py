@@ -66,7 +66,11 @@ def environment(**more: str) -> dict[str, str]:
 
     Model servers and keys of the developer's are not found unless the test wants it.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("HEADRACE_") or name == "HEADRACE_COMPILED"  # which is no setting
+    }
     ours = {
         "PYTHONPATH": str(Path(headrace.__file__).parents[1]),
         "HEADRACE_MODELS_DISCOVERY": "false",

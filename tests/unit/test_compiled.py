@@ -12,6 +12,8 @@ import pytest
 from headrace import compiled
 
 ROOT = Path(__file__).parents[2]
+_STAMP = compiled.FOLDER / compiled.STAMP
+FRESH = _STAMP.is_file() and _STAMP.read_text() == compiled.digest()
 
 
 @pytest.fixture(autouse=True)
@@ -56,27 +58,21 @@ def test_it_can_be_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not compiled.enable(stamped(tmp_path, compiled.digest()))
 
 
-def imported(source: Path, **environ: str) -> str:
+def imported(source: Path) -> str:
     """Return the file that a process of its own imports for a module on the path of a token."""
     code = "from headrace.journal import sqlite; print(sqlite.__file__)"
-    environment = {**os.environ, "PYTHONPATH": str(source), **environ}
+    environment = {**os.environ, "PYTHONPATH": str(source)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return Path(done.stdout.strip()).name
 
 
-@pytest.mark.skipif(not (compiled.FOLDER / compiled.STAMP).is_file(), reason="nothing is compiled: run `make compiled`")
+@pytest.mark.skipif(not FRESH, reason="not compiled, or not from these sources: run `make compiled`")
 def test_an_edited_source_is_what_runs(tmp_path: Path) -> None:
     copy = copytree(ROOT / "src", tmp_path / "src")
+    assert imported(copy).startswith("sqlite.cpython")
     with (copy / "headrace" / "runs" / "run.py").open("a") as file:
         file.write("# edited\n")
     assert imported(copy) == "sqlite.py"
-
-
-@pytest.mark.skipif(not (compiled.FOLDER / compiled.STAMP).is_file(), reason="nothing is compiled: run `make compiled`")
-def test_the_compiled_modules_run(tmp_path: Path) -> None:
-    copy = copytree(ROOT / "src", tmp_path / "src")
-    (copy / "headrace" / "_compiled" / compiled.STAMP).write_text(compiled.digest())
-    assert imported(copy).startswith("sqlite.cpython")
 
 
 def test_without_a_compiler_nothing_is_lost(tmp_path: Path) -> None:

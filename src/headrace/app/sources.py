@@ -16,7 +16,8 @@ __all__ = ["PREFIX", "Names", "from_environment", "from_file", "from_flags", "of
 
 PREFIX = "HEADRACE_"
 
-# Variables with our prefix that are no settings of the server: two are the client's, one names the file itself.
+# Variables with our prefix that are no settings of the server: two are the client's, one names the file itself, and one
+# is for how the program is imported.
 _NOT_OURS = {"HEADRACE_URL", "HEADRACE_TOKEN", "HEADRACE_CONFIG", "HEADRACE_COMPILED"}
 
 _TABLES = frozenset({"providers", "doors"})  # sections whose keys are tables

@@ -108,7 +108,11 @@ def headrace(folder: Path, upstream: int, *, sync: str = "normal", kill: bool = 
     command = [sys.executable, "-m", "headrace", "serve", "--config", str(config), "--port", str(port)]
     command += ["--data-dir", str(folder / "data")]
     # what the shell's environment says of other servers is not this one's
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("HEADRACE_") or name == "HEADRACE_COMPILED"  # which is no setting
+    }
     environ["HEADRACE_MODELS_DISCOVERY"] = "false"
     with _started(command, folder, port, environ=environ, kill=kill) as process:
         yield Process(port, (process.pid,))
